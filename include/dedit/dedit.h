@@ -1,0 +1,11 @@
+// All of the library.
+#pragma once
+
+#include "dedit/cancel.h"
+#include "dedit/error.h"
+#include "dedit/image.h"
+#include "dedit/info.h"
+#include "dedit/model.h"
+#include "dedit/param.h"
+#include "dedit/request.h"
+#include "dedit/tensor_value.h"

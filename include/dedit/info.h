@@ -1,0 +1,55 @@
+// What there is: schedulers and annotators for help texts, models and recipes for `inspect`.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dedit/image.h"
+#include "dedit/param.h"
+
+namespace dedit {
+
+struct SchedulerInfo {
+  std::string_view name, summary, paper, diffusers_class;
+};
+std::vector<SchedulerInfo> schedulers();
+
+struct AnnotatorInfo {
+  std::string_view name, summary, paper;
+  std::span<const Param> params;
+};
+std::vector<AnnotatorInfo> annotators();
+
+struct AnnotateResult {
+  Image map;
+  std::vector<std::string> warnings;
+};
+/// Makes a hint. Throws Error(kUsage) for an unknown kind or parameter or a value out of range.
+AnnotateResult annotate(const std::string& kind, const Image& image,
+                        const std::map<std::string, double>& values = {});
+
+/// A grey mask, 255 inside [x, x+w) x [y, y+h), fading over `feather` pixels inward.
+/// Throws Error(kUsage) if the box leaves the picture.
+Image box_mask(int width, int height, int x, int y, int w, int h, int feather);
+
+/// Checkpoint or picture as JSON text: family, layout, dtype, parameters per module; or the recipe.
+std::string inspect_json(const std::string& path);
+/// The same for people.
+std::string inspect_text(const std::string& path);
+
+struct TokensOptions {
+  std::string model;      ///< its tokenizer; empty: CLIP's
+  bool truncate = false;  ///< one chunk, as the reference
+};
+/// {"chunks":[{"ids":[77],"weights":[77]}]}
+std::string tokens_json(const std::string& prompt, const TokensOptions& options = {});
+/// One token a line: position, id, text.
+std::string tokens_text(const std::string& prompt, const TokensOptions& options = {});
+
+/// Version, and each build option as "name: value" lines.
+std::string version_text();
+
+}  // namespace dedit

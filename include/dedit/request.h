@@ -1,0 +1,75 @@
+// EditRequest: one edit, whatever its kind, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dedit/image.h"
+#include "dedit/tensor_value.h"
+
+namespace dedit {
+
+/// Which latent cells a mask repaints.
+enum class MaskRule {
+  kCover,    ///< every cell that the mask touches
+  kNearest,  ///< cells whose top-left pixel is >= 0.5: the reference's rule
+};
+
+/// One ControlNet at work.
+struct ControlUnit {
+  std::string model;      ///< folder or file; empty: the checkpoint's own `controlnet-<annotator>`
+  Image hint;             ///< the control map, the picture's size or its aspect
+  double scale = 1;       ///< factor on its residuals; 0 changes nothing
+  double start = 0;       ///< share of the steps at which it begins ...
+  double end = 1;         ///< ... and ends, 0 <= start < end <= 1
+  std::string annotator;  ///< what made the hint; empty: given by the user
+  std::map<std::string, double> params;  ///< the annotator's
+};
+
+/// Without image: a new picture. With image: img2img by `strength`. With mask: inpainting. Controls
+/// combine with each.
+struct EditRequest {
+  std::string prompt;
+  std::string negative_prompt;
+  bool truncate = false;  ///< cut prompts at 75 tokens, as the reference does, instead of chunking
+
+  std::optional<Image> image;
+  std::optional<Image> mask;  ///< grey, white = repaint, the image's size
+  MaskRule mask_rule = MaskRule::kCover;
+  double strength = 0.8;  ///< share of the steps run on an image; used with `image` only
+  std::vector<ControlUnit> controls;
+
+  int steps = 20;
+  double guidance = 7.5;   ///< <= 1 runs one branch and ignores the negative prompt
+  std::string scheduler;   ///< name; empty: the checkpoint's
+  std::string spacing;     ///< "leading" "linspace" "trailing"; empty: checkpoint's or scheduler's
+  std::string sigmas;      ///< "karras" "default"; empty: the checkpoint's
+  std::string prediction;  ///< "epsilon" "v_prediction" "sample"; empty: the checkpoint's
+
+  std::vector<uint64_t> seeds = {0};  ///< one picture each
+  int width = 0;                      ///< 0: the image's, else the first hint's, else the model's
+  int height = 0;
+  std::optional<TensorValue> latents;  ///< replaces the draw of the start noise, [B, C, H/8, W/8]
+};
+
+/// What happened, beside the pictures.
+struct EditReport {
+  int steps_run = 0;
+  double first_sigma = 0;
+  double first_timestep = 0;
+  bool is_copy = false;      ///< the strength left no step: the picture is the source
+  double mask_coverage = 0;  ///< share of pixels repainted
+  int64_t kept_pixels = 0;   ///< pixels with mask 0, checked to be the source's bit for bit
+  std::vector<std::string> warnings;
+};
+
+struct EditResult {
+  std::vector<Image> images;  ///< one per seed; each carries its recipe in text["dedit"]
+  TensorValue latents;        ///< final, before decoding, in network scale (not divided), NCHW
+  EditReport report;
+};
+
+}  // namespace dedit

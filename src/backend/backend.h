@@ -1,0 +1,152 @@
+// Backend: everything the networks ask of a device. Arguments are already checked and outputs
+// already allocated by src/nn/ops.cpp; a backend only computes.
+//
+// Activations are f32 or bf16 (f64 in the reference backend of the tests), NHWC or [B, T, C],
+// contiguous. Norms, softmax and sums are taken in f32 whatever the activation type. Parameter
+// vectors (norm weights, row biases) are `Backend::param_dtype()` tensors, f32 on real devices.
+// Outputs never alias inputs unless the comment says "may alias".
+// Results must not depend on the number of threads, to the bit.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/pool.h"
+#include "core/tensor.h"
+#include "core/weight_view.h"
+
+namespace dedit {
+
+enum class Act : uint8_t { kNone, kSilu, kGelu, kQuickGelu };  // kGelu is the exact (erf) form
+
+struct Conv2dParams {
+  int kernel = 3;
+  int stride = 1;
+  /// Zero padding. The VAE's downsampling pads {0, 0, 1, 1}: bottom and right only.
+  struct Pad {
+    int top = 1, left = 1, bottom = 1, right = 1;
+  } pad;
+};
+
+/// Weights in the backend's own layout with their bias; made once at load, never changed.
+class PackedWeight {
+ public:
+  virtual ~PackedWeight() = default;
+  int64_t in = 0;   ///< input channels (of both inputs where two are concatenated)
+  int64_t out = 0;  ///< output channels
+  size_t bytes = 0;
+};
+using PackedWeightPtr = std::shared_ptr<const PackedWeight>;
+
+/// What follows a product or convolution: y = act(op(x) + bias + row_bias) + residual.
+struct Epilogue {
+  const Tensor* row_bias = nullptr;  ///< [1 or B, C_out] of param dtype: a bias per batch row
+  const Tensor* residual = nullptr;  ///< shape and type of y; may be y itself
+  Act act = Act::kNone;
+};
+
+/// Group norm and activation on a convolution's input.
+struct InputNorm {
+  const Tensor* gamma = nullptr;  ///< [C]
+  const Tensor* beta = nullptr;   ///< [C]
+  int groups = 32;
+  float eps = 1e-5f;
+  Act act = Act::kSilu;
+};
+
+/// A convolution's input: x, or channels of x then of `concat`, optionally normalised, then
+/// optionally enlarged to twice the size (nearest).
+struct ConvInput {
+  const Tensor* x = nullptr;
+  const Tensor* concat = nullptr;
+  const InputNorm* norm = nullptr;
+  bool upsample2x = false;
+};
+
+/// Fusions that a backend can do inside one op; ops.cpp composes plain ops where it says no.
+enum class Fusion : uint8_t { kConvConcat, kConvNorm, kConvUpsample };
+
+/// Columns [first, first + width) of a [B, T, C] tensor: q, k and v may be parts of one product.
+struct Columns {
+  const Tensor* tensor = nullptr;
+  int64_t first = 0;
+  int64_t width = 0;
+};
+
+struct AttentionParams {
+  int heads = 1;
+  float scale = 1;
+  bool causal = false;
+};
+
+/// a * x, a term of a linear combination.
+struct Term {
+  double a = 1;
+  const Tensor* x = nullptr;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  /// "cpu avx512" and the like, for -v and the recipe.
+  virtual std::string description() const = 0;
+  virtual MemoryResource& memory() = 0;
+  virtual DType param_dtype() const { return DType::kF32; }
+  virtual bool fuses(Fusion) const { return false; }
+
+  // Loading. `compute` is the type of the activations the weight will meet.
+  /// weight [O, I, k, k], bias [O] or absent.
+  virtual PackedWeightPtr pack_conv2d(const WeightView& weight, const WeightView& bias,
+                                      const Conv2dParams& params, DType compute) = 0;
+  /// weights [O_i, I] stacked along O (q, k and v as one product); biases absent or one each.
+  virtual PackedWeightPtr pack_linear(std::span<const WeightView> weights,
+                                      std::span<const WeightView> biases, DType compute) = 0;
+  /// A parameter in param_dtype(): norm weights, embedding tables. Owned by the backend's memory.
+  virtual Tensor constant(const WeightView& view) = 0;
+
+  // Between host and device, with conversion. Host side is f32, contiguous, same element order.
+  virtual void upload(const float* host, Tensor& y) = 0;
+  virtual void download(const Tensor& x, float* host) = 0;
+
+  // Operations.
+  /// input [B, H, W, I] -> y [B, H', W', O]
+  virtual void conv2d(const ConvInput& input, const PackedWeight& w, const Conv2dParams& params,
+                      const Epilogue& epilogue, Tensor& y) = 0;
+  /// x [..., I] -> y [..., O]; row_bias needs x [B, T, I] or [B, I].
+  virtual void linear(const Tensor& x, const PackedWeight& w, const Epilogue& epilogue,
+                      Tensor& y) = 0;
+  /// x [B, H, W, C] (or [B, T, C]), biased variance over each group. y may alias x.
+  virtual void group_norm(const Tensor& x, const InputNorm& norm, Tensor& y) = 0;
+  /// Over the last dimension. y may alias x.
+  virtual void layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float eps,
+                          Tensor& y) = 0;
+  /// x [..., 2C] -> y [..., C] = x[:C] * gelu(x[C:]), exact gelu.
+  virtual void geglu(const Tensor& x, Tensor& y) = 0;
+  /// q [B, Tq, heads*D], k and v [B, Tk, heads*D] -> y [B, Tq, heads*D]: softmax(scale q k^T) v
+  /// per head, never storing the whole score matrix.
+  virtual void attention(const Columns& q, const Columns& k, const Columns& v,
+                         const AttentionParams& params, Tensor& y) = 0;
+  /// y = act(x). y may alias x.
+  virtual void activation(const Tensor& x, Act act, Tensor& y) = 0;
+  /// y = sum of a_i x_i, summed in f32 in order, the factors rounded to f32. Up to 8 terms of any
+  /// activation type and equal shape; y may alias any.
+  virtual void lincomb(std::span<const Term> terms, Tensor& y) = 0;
+  /// Nearest, to y's height and width: source index floor(dst * in / out).
+  virtual void upsample_nearest(const Tensor& x, Tensor& y) = 0;
+  /// Along the last dimension.
+  virtual void concat(const Tensor& a, const Tensor& b, Tensor& y) = 0;
+  /// y [B, T, C] = table[ids[b, t]] + positions[t]; ids are host values, checked.
+  virtual void embed(std::span<const int32_t> ids, const Tensor& table, const Tensor& positions,
+                     Tensor& y) = 0;
+};
+
+/// The CPU backend at the best instruction set of this machine (DEDIT_MAX_ISA caps it).
+std::unique_ptr<Backend> make_cpu_backend();
+
+/// Type that bf16-class arithmetic should use here: bf16 where its dot product is faster than f32
+/// FMA (AMX; AVX512-BF16 of AMD's Zen 4 and later), else f32. Sentence for -v in `why`.
+DType cpu_auto_dtype(std::string& why);
+
+}  // namespace dedit

@@ -1,0 +1,23 @@
+// WeightView: one tensor of a checkpoint, as stored, in host memory.
+#pragma once
+
+#include "core/dtype.h"
+#include "core/tensor.h"
+
+namespace dedit {
+
+/// Does not own: the checkpoint's mapping must outlive it. `data` need not be aligned.
+/// A null `data` means absent (no bias, or missing while a checkpoint is being checked).
+struct WeightView {
+  const void* data = nullptr;
+  DType dtype = DType::kF32;  ///< kF32, kF16 or kBF16
+  Shape shape;                ///< as in PyTorch: linear [O, I], convolution [O, I, kh, kw]
+
+  explicit operator bool() const { return data != nullptr; }
+  int64_t numel() const { return shape.numel(); }
+};
+
+/// Elements [first, first + count) of `view` as f32.
+void read_f32(const WeightView& view, int64_t first, int64_t count, float* out);
+
+}  // namespace dedit

@@ -1,0 +1,134 @@
+"""What the three training scripts share: arguments, checkpoints, averaging."""
+import argparse
+import math
+import os
+import time
+
+import torch
+
+
+def arguments(doc, **defaults):
+    """A parser with the options every trainer has; defaults differ per script."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p.add_argument("--work", required=True, help="folder for latents, checkpoints and logs")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--steps", type=int, default=defaults.pop("steps"))
+    p.add_argument("--batch", type=int, default=defaults.pop("batch"))
+    p.add_argument("--lr", type=float, default=defaults.pop("lr"))
+    p.add_argument("--minutes", type=float, default=0,
+                   help="stop at this many minutes whatever the step; 0: run all steps")
+    p.add_argument("--save-minutes", type=float, default=4)
+    p.add_argument("--threads", type=int, default=0)
+    return p
+
+
+def setup(args):
+    torch.manual_seed(args.seed)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    os.makedirs(args.work, exist_ok=True)
+
+
+def autocast(device):
+    """bfloat16 where it is fast: twice the speed here on AVX-512 bf16 too."""
+    return torch.autocast("cuda" if device.startswith("cuda") else "cpu", torch.bfloat16)
+
+
+def cosine(step, steps, warmup=100, floor=0.02):
+    """Learning-rate factor: linear warm-up, then half a cosine down to `floor`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    t = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * t))
+
+
+class Average:
+    """Exponential moving average of some modules' weights (what is exported)."""
+
+    def __init__(self, modules, decay=0.999):
+        self.decay = decay
+        self.live = [p for m in modules for p in m.parameters()]
+        self.kept = [p.detach().clone() for p in self.live]
+        self.count = 0
+
+    @torch.no_grad()
+    def update(self):
+        # The ramp lets the average forget the random start quickly.
+        self.count += 1
+        d = min(self.decay, (1 + self.count) / (10 + self.count))
+        torch._foreach_lerp_(self.kept, self.live, 1 - d)
+
+    @torch.no_grad()
+    def swap(self):
+        """Exchanges live and averaged weights; call again to change back."""
+        for a, b in zip(self.kept, self.live):
+            t = a.clone()
+            a.copy_(b)
+            b.copy_(t)
+
+
+class Run:
+    """The loop's clockwork: learning rate, log lines, resumable checkpoints."""
+
+    def __init__(self, args, name, modules, optimizer, average=None):
+        self.args, self.modules, self.optimizer, self.average = args, modules, optimizer, average
+        self.path = os.path.join(args.work, name + ".pt")
+        self.log_path = os.path.join(args.work, name + ".log")
+        self.step, self.losses = 0, []
+        if os.path.exists(self.path):
+            state = torch.load(self.path, map_location=args.device)
+            for m, s in zip(modules, state["live"]):
+                m.load_state_dict(s)
+            optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+            if average:
+                average.count = state["step"]
+                for a, b in zip(average.kept, state["kept"]):
+                    a.copy_(b)
+            self.log(f"resumed at step {self.step}")
+        self.start = self.saved = time.time()
+        self.first = self.step
+
+    def log(self, line):
+        print(line, flush=True)
+        with open(self.log_path, "a", encoding="utf-8") as f:
+            f.write(line + "\n")
+
+    def save(self):
+        state = {"live": [m.state_dict() for m in self.modules], "step": self.step,
+                 "optimizer": self.optimizer.state_dict()}
+        if self.average:
+            state["kept"] = self.average.kept
+            self.average.swap()
+        state["final"] = [{k: v.clone() for k, v in m.state_dict().items()} for m in self.modules]
+        if self.average:
+            self.average.swap()
+            state["kept"] = self.average.kept
+        torch.save(state, self.path + ".new")
+        os.replace(self.path + ".new", self.path)
+        self.saved = time.time()
+
+    def steps(self):
+        """Yields step numbers; saves on the way and at the end."""
+        a = self.args
+        while self.step < a.steps and not (a.minutes and time.time() - self.start > 60 * a.minutes):
+            for group in self.optimizer.param_groups:
+                group["lr"] = a.lr * cosine(self.step, a.steps)
+            yield self.step
+            self.step += 1
+            if self.step % 100 == 0:
+                rate = (self.step - self.first) / (time.time() - self.start)
+                mean = sum(self.losses) / max(1, len(self.losses))
+                self.log(f"step {self.step} loss {mean:.4f} {rate:.2f} steps/s")
+                self.losses = []
+            if time.time() - self.saved > 60 * a.save_minutes:
+                self.save()
+        self.save()
+
+
+def load_final(module, work, name, index=0):
+    """Loads the averaged weights that a trainer's checkpoint holds."""
+    state = torch.load(os.path.join(work, name + ".pt"), map_location="cpu")
+    module.load_state_dict(state["final"][index])
+    return state["step"]
