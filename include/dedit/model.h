@@ -33,11 +33,11 @@ class Model {
   static Model load(const std::string& path, const ModelOptions& options = {});
 
   const std::string& path() const;
-  const std::string& family() const;
+  std::string family() const;
   int native_size() const;                  ///< pixels per side the model was made for
   const std::string& dtype() const;         ///< of the arithmetic: "f32", "bf16"
   const std::string& dtype_reason() const;  ///< why, one sentence
-  const std::string& backend() const;       ///< "cpu avx512 ..."
+  std::string backend() const;  ///< "cpu avx512 ..."
   const std::string& fingerprint() const;   ///< hash of headers and sampled blocks of its files
 
   struct Impl;

@@ -133,6 +133,9 @@ class Backend {
   /// y = sum of a_i x_i, summed in f32 in order, the factors rounded to f32. Up to 8 terms of any
   /// activation type and equal shape; y may alias any.
   virtual void lincomb(std::span<const Term> terms, Tensor& y) = 0;
+  /// y = mask * a + (1 - mask) * b: mask f32 [1, H, W, 1], a and b and y [B, H, W, C] of one type,
+  /// exactly a where mask is 1 and exactly b where it is 0. y may alias a or b.
+  virtual void blend(const Tensor& mask, const Tensor& a, const Tensor& b, Tensor& y) = 0;
   /// Nearest, to y's height and width: source index floor(dst * in / out).
   virtual void upsample_nearest(const Tensor& x, Tensor& y) = 0;
   /// Along the last dimension.

@@ -19,7 +19,9 @@ namespace dedit {
 
 enum class Layout { kDiffusers, kCompVis };
 
-/// Scoped, counting view of one component's tensors. Copies share the account.
+class Component;
+
+/// Scoped, counting view of one component's tensors. Copies share the account; one thread.
 class Weights {
  public:
   Weights operator/(std::string_view scope) const;
@@ -52,7 +54,7 @@ class Component {
   /// A fresh account.
   Weights weights() const;
   /// Throws Error(kModel) with all missing, misshapen and unused tensors of this account (first
-  /// five of each and a count), and `looks_like` as the hint, unless there are none.
+  /// five of each and a count), and the hint "this looks like <looks_like>", unless there are none.
   static void check(const Weights& root, const std::string& looks_like);
   /// Dtype of most elements.
   DType dtype() const;
@@ -88,7 +90,16 @@ class Checkpoint {
 };
 
 /// A ControlNet alone: a diffusers folder or file, or a `control_model.*` single file (the prefix
-/// may be absent). Throws Error(kModel).
+/// may be absent). Throws Error(kModel), naming what the file is instead (LoRA, T2I-Adapter ...).
 Component open_controlnet(const std::string& path);
+
+/// What the shapes say, for hints: "Stable Diffusion 2.x (cross-attention width 1024)".
+std::string looks_like(const Component& component);
+
+/// SHA-256 in hex over each file's header and 64 evenly spaced 4-KiB blocks of its data (all of a
+/// smaller file's), files in the order of the components. It tells trainings apart at the cost of
+/// 256 KiB read, does not depend on paths, and is no proof against tampering.
+std::string fingerprint(const Checkpoint& checkpoint);
+std::string fingerprint(const Component& component);
 
 }  // namespace dedit

@@ -45,6 +45,8 @@ Tensor activation(Ctx&, const Tensor& x, Act);
 /// Sum of a_i x_i as `dtype` (default: the first term's type).
 Tensor lincomb(Ctx&, std::initializer_list<Term> terms);
 Tensor lincomb(Ctx&, std::span<const Term> terms, DType dtype);
+/// mask * a + (1 - mask) * b; mask [1, H, W, 1] f32.
+Tensor blend(Ctx&, const Tensor& mask, const Tensor& a, const Tensor& b);
 Tensor upsample_nearest(Ctx&, const Tensor& x, int64_t height, int64_t width);
 Tensor concat(Ctx&, const Tensor& a, const Tensor& b);
 /// Along the first dimension.

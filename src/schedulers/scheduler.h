@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,15 +35,20 @@ enum class Sigmas { kDefault, kKarras };
 
 /// A checkpoint's scheduler_config.json, with the reference's defaults for absent fields.
 struct SchedulerConfig {
-  std::string class_name;  ///< "PNDMScheduler"; empty if the checkpoint names none
+  /// "PNDMScheduler"; empty if the checkpoint names none. A setting that makes the class another
+  /// method than ours is part of the name: "DPMSolverMultistepScheduler with solver_type heun".
+  std::string class_name;
   int num_train_timesteps = 1000;
   double beta_start = 0.00085;
   double beta_end = 0.012;
   std::string beta_schedule = "scaled_linear";  ///< or "linear"
   Prediction prediction = Prediction::kEpsilon;
   int steps_offset = 1;
-  bool set_alpha_to_one = false;
+  /// Level after the last step is clean instead of timestep 0's; absent: the scheduler's own rule.
+  std::optional<bool> set_alpha_to_one = false;
   bool skip_prk_steps = true;
+  bool final_sigma_zero = true;  ///< sigma-table schedulers end clean, not at timestep 0's sigma
+  bool lower_order_final = true;
   Spacing spacing = Spacing::kDefault;  ///< kDefault: the scheduler's own
   bool use_karras_sigmas = false;
 };

@@ -17,7 +17,8 @@ def arguments(doc, **defaults):
     p.add_argument("--batch", type=int, default=defaults.pop("batch"))
     p.add_argument("--lr", type=float, default=defaults.pop("lr"))
     p.add_argument("--minutes", type=float, default=0,
-                   help="stop at this many minutes whatever the step; 0: run all steps")
+                   help="time budget: the learning rate falls so that training ends "
+                        "here if --steps is not reached before; 0: no limit")
     p.add_argument("--save-minutes", type=float, default=4)
     p.add_argument("--threads", type=int, default=0)
     return p
@@ -35,12 +36,10 @@ def autocast(device):
     return torch.autocast("cuda" if device.startswith("cuda") else "cpu", torch.bfloat16)
 
 
-def cosine(step, steps, warmup=100, floor=0.02):
+def cosine(step, progress, warmup=100, floor=0.02):
     """Learning-rate factor: linear warm-up, then half a cosine down to `floor`."""
-    if step < warmup:
-        return (step + 1) / warmup
-    t = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * t))
+    wave = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+    return wave * min(1.0, (step + 1) / warmup)
 
 
 class Average:
@@ -75,13 +74,13 @@ class Run:
         self.args, self.modules, self.optimizer, self.average = args, modules, optimizer, average
         self.path = os.path.join(args.work, name + ".pt")
         self.log_path = os.path.join(args.work, name + ".log")
-        self.step, self.losses = 0, []
+        self.step, self.losses, self.before = 0, [], 0.0
         if os.path.exists(self.path):
             state = torch.load(self.path, map_location=args.device)
             for m, s in zip(modules, state["live"]):
                 m.load_state_dict(s)
             optimizer.load_state_dict(state["optimizer"])
-            self.step = state["step"]
+            self.step, self.before = state["step"], state.get("seconds", 0.0)
             if average:
                 average.count = state["step"]
                 for a, b in zip(average.kept, state["kept"]):
@@ -95,9 +94,18 @@ class Run:
         with open(self.log_path, "a", encoding="utf-8") as f:
             f.write(line + "\n")
 
+    def seconds(self):
+        """Training time so far, over all resumptions."""
+        return self.before + time.time() - self.start
+
+    def progress(self):
+        """0 to 1: how much of the steps, or of the minutes if given, is used up."""
+        a = self.args
+        return max(self.step / a.steps, self.seconds() / (60 * a.minutes) if a.minutes else 0)
+
     def save(self):
-        state = {"live": [m.state_dict() for m in self.modules], "step": self.step,
-                 "optimizer": self.optimizer.state_dict()}
+        state = {"seconds": self.seconds(), "live": [m.state_dict() for m in self.modules],
+                 "step": self.step, "optimizer": self.optimizer.state_dict()}
         if self.average:
             state["kept"] = self.average.kept
             self.average.swap()
@@ -112,9 +120,9 @@ class Run:
     def steps(self):
         """Yields step numbers; saves on the way and at the end."""
         a = self.args
-        while self.step < a.steps and not (a.minutes and time.time() - self.start > 60 * a.minutes):
+        while self.progress() < 1:
             for group in self.optimizer.param_groups:
-                group["lr"] = a.lr * cosine(self.step, a.steps)
+                group["lr"] = a.lr * cosine(self.step, self.progress())
             yield self.step
             self.step += 1
             if self.step % 100 == 0:

@@ -93,6 +93,10 @@ STARTER = {
     "hot beverage": (("cup of coffee", "coffee"), None, ()),
 }
 
+# Plain shapes, drawn rather than loaded; a "letter" is a random one, so only an
+# edge map can say which: it teaches ControlNet that lines matter.
+SHAPES = ("circle", "square", "triangle", "letter")
+
 # With --emoji-set all: names made of these words are signs or letters rather
 # than things, and sequences of people differ too little to be told apart.
 UNUSABLE = ("keycap", "button", "arrow", "flag", "symbol", "sign", "input", "family",
@@ -149,6 +153,24 @@ def _mean_hue(h):
     return np.rad2deg(np.arctan2(np.sin(r).mean(), np.cos(r).mean())) % 360
 
 
+def draw_shape(shape, colour, i):
+    """An RGBA picture of a plain shape, or of letter number i."""
+    picture = Image.new("RGBA", (SIZE, SIZE))
+    draw = ImageDraw.Draw(picture)
+    fill = BACKGROUNDS[colour] + (255,)
+    if shape == "circle":
+        draw.ellipse((16, 16, 240, 240), fill=fill)
+    elif shape == "square":
+        draw.rectangle((30, 30, 226, 226), fill=fill)
+    elif shape == "triangle":
+        draw.polygon(((128, 16), (244, 226), (12, 226)), fill=fill)
+    else:
+        font = ImageFont.load_default(260)
+        draw.text((128, 128), chr(65 + i), fill=fill, font=font, anchor="mm", stroke_width=8,
+                  stroke_fill=fill)
+    return picture
+
+
 class EmojiSet:
     """The artwork: `things` have captions, `everything` is for VAE pictures."""
 
@@ -165,6 +187,9 @@ class EmojiSet:
             art = load(by_name[name])
             looks = {c: art if c == own else repaint(art, own, c) for c in colours} or {None: art}
             self.things.append((words, looks))
+        for shape in SHAPES:
+            self.things.append(((shape,), {c: [draw_shape(shape, c, i) for i in range(26 if shape == "letter" else 1)]
+                                           for c in HUES}))
         if emoji_set == "all":
             for e in entries:
                 if e["name"] not in STARTER and not any(u in e["name"] + " " for u in UNUSABLE):
@@ -173,7 +198,8 @@ class EmojiSet:
         if limit:
             self.things = self.things[:limit]
         self.everything = [load(e) for e in entries] if everything else \
-            [art for _, looks in self.things for art in looks.values()]
+            [a for _, looks in self.things for art in looks.values()
+             for a in (art if isinstance(art, list) else [art])]
 
 
 class Composer:
@@ -200,17 +226,20 @@ class Composer:
                 continue
             if colour == background and rng.random() < 0.8:
                 continue                 # a red heart on red teaches little
-            chosen.append((words, colour, looks[colour]))
+            art = looks[colour]
+            if isinstance(art, list):
+                art = art[rng.integers(len(art))]
+            chosen.append((words, colour, art))
         picture = self.background(background)
         if n == 1:
             size = rng.uniform(0.62, 0.86) * SIZE
             centre = SIZE / 2 + rng.normal(0, 0.035 * SIZE, 2)
-            self.place(picture, chosen[0][2], size, centre)
+            self.place(picture, chosen[0][2], size, centre, chosen[0][0][0] != "letter")
         else:
             for i, c in enumerate(chosen):
                 size = rng.uniform(0.40, 0.48) * SIZE
                 centre = np.array([SIZE * (0.27 + 0.46 * i), SIZE / 2]) + rng.normal(0, 0.02 * SIZE, 2)
-                self.place(picture, c[2], size, centre)
+                self.place(picture, c[2], size, centre, c[0][0] != "letter")
         return np.asarray(picture), self.caption(chosen, background)
 
     def caption(self, chosen, background):
@@ -236,10 +265,10 @@ class Composer:
         ramp = (y, x * rng.choice((-1, 1)), 1 - 1.2 * np.hypot(x, y))[kind]
         return Image.fromarray(_u8(base + rng.uniform(8, 24) * ramp[..., None]))
 
-    def place(self, picture, art, size, centre):
+    def place(self, picture, art, size, centre, mirror=True):
         """Pastes `art` scaled to `size` pixels, slightly turned, maybe mirrored."""
         rng = self.rng
-        if rng.random() < 0.5:
+        if mirror and rng.random() < 0.5:
             art = art.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         side = max(8, int(size))
         art = art.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=2)
@@ -253,7 +282,7 @@ class Composer:
         """An RGB array without a caption: emoji crowds, letters, shapes, noise."""
         rng = self.rng
         r = rng.random()
-        if r < 0.25:
+        if r < 0.12:
             picture = Image.fromarray(self.noise())
         elif r < 0.45:
             picture = Image.fromarray(_u8(np.broadcast_to(rng.uniform(0, 255, 3), (SIZE, SIZE, 3))))

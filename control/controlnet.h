@@ -1,0 +1,45 @@
+// ControlNetModel: a trainable copy of the U-Net's encoder that sees a hint and answers with
+// residuals through zero-initialised convolutions. Zhang et al. 2023 (arXiv:2302.05543). Module
+// names are diffusers'.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "models/unet.h"
+
+namespace dedit {
+
+/// Hint picture -> features at latent size, stride 8 in three steps.
+struct ControlNetConditioningEmbedding {
+  ControlNetConditioningEmbedding(const Build&, const Weights&, const UNetConfig&);
+  /// hint [B, H, W, 3] in [0, 1] -> [B, H/8, W/8, c0]
+  Tensor operator()(Ctx&, const Tensor& hint) const;
+
+  Conv2d conv_in;
+  std::vector<Conv2d> blocks;
+  Conv2d conv_out;
+};
+
+struct ControlNetModel {
+  ControlNetModel(const Build&, const Weights&, const UNetConfig&);
+
+  /// The hint's features; they do not depend on the step, so a run computes them once.
+  Tensor embed_hint(Ctx& ctx, const Tensor& hint) const { return embedding(ctx, hint); }
+
+  /// x [B, h, w, C] as the U-Net sees it, hint features [1 or B, h, w, c0] -> residuals for every
+  /// encoder block and the middle one, not scaled.
+  ControlResiduals operator()(Ctx&, const Tensor& x, std::span<const double> timesteps,
+                              const Conditioning&, const Tensor& hint_features) const;
+
+  UNetEncoder encoder;
+  ControlNetConditioningEmbedding embedding;
+  std::vector<std::pair<std::string, Linear>> zero_convs;  // by the block they answer for
+  Linear mid_zero_conv;
+};
+
+/// Sum of b's residuals, times `scale`, and a's (which may be empty).
+ControlResiduals accumulate(Ctx&, const ControlResiduals& a, const ControlResiduals& b,
+                            double scale);
+
+}  // namespace dedit

@@ -1,0 +1,29 @@
+// The table of this instruction-set level.
+#include "cpu/local.h"
+
+namespace dedit::kernels::DEDIT_ISA {
+
+const KernelTable& table();
+
+const KernelTable& table() {
+  static constexpr KernelTable kTable = {
+      .epilogue = {epilogue<float>, epilogue<uint16_t>},
+      .group_norm_stats = {group_norm_stats<float>, group_norm_stats<uint16_t>},
+      .channel_affine = {channel_affine<float>, channel_affine<uint16_t>},
+      .layer_norm = {layer_norm<float>, layer_norm<uint16_t>},
+      .geglu = {geglu<float>, geglu<uint16_t>},
+      .activation = {activation<float>, activation<uint16_t>},
+      .lincomb = {lincomb<float>, lincomb<uint16_t>},
+      .add_rows = {add_rows<float>, add_rows<uint16_t>},
+      .f32_from_bf16 = f32_from_bf16,
+      .bf16_from_f32 = bf16_from_f32,
+      .resize_row = resize_row,
+      .concat_rows = concat_rows,
+      .attention_scratch_bytes = attention_scratch_bytes,
+      .attention_tasks = attention_tasks,
+      .attention = {attention_f32, attention_bf16},
+  };
+  return kTable;
+}
+
+}  // namespace dedit::kernels::DEDIT_ISA

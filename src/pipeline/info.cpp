@@ -1,0 +1,42 @@
+// Tables of the registries for the public API.
+#include "dedit/info.h"
+
+#include "annotators/annotator.h"
+#include "core/str.h"
+#include "schedulers/scheduler.h"
+
+#include "dedit/error.h"
+
+namespace dedit {
+
+std::vector<SchedulerInfo> schedulers() {
+  std::vector<SchedulerInfo> rows;
+  for (const Scheduler* s : all_schedulers()) {
+    rows.push_back({s->name, s->summary, s->paper, s->diffusers_class});
+  }
+  return rows;
+}
+
+std::vector<AnnotatorInfo> annotators() {
+  std::vector<AnnotatorInfo> rows;
+  for (const Annotator* a : all_annotators()) {
+    rows.push_back({a->name, a->summary, a->paper, a->params});
+  }
+  return rows;
+}
+
+AnnotateResult annotate(const std::string& kind, const Image& image,
+                        const std::map<std::string, double>& values) {
+  const Annotator* annotator = find_annotator(kind);
+  if (!annotator) {
+    std::string names;
+    for (const Annotator* a : all_annotators()) names += str(names.empty() ? "" : ", ", a->name);
+    throw Error(ErrorKind::kUsage, str("annotator ", kind, " is unknown"), "one of " + names);
+  }
+  AnnotatorArgs args;
+  for (const auto& [name, value] : values) args.values.emplace(name, value);
+  Annotation result = annotate(*annotator, image, args);
+  return {std::move(result.map), std::move(result.warnings)};
+}
+
+}  // namespace dedit

@@ -1,0 +1,237 @@
+#include "pipeline/plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/str.h"
+#include "io/image_ops.h"
+
+namespace dedit {
+namespace {
+
+[[noreturn]] void usage(const std::string& message, const std::string& hint = {}) {
+  throw Error(ErrorKind::kUsage, message, hint);
+}
+
+void check_numbers(const EditRequest& r) {
+  if (r.steps < 1 || r.steps > 1000) usage(str("steps ", r.steps, " is outside 1..1000"));
+  if (!(r.strength >= 0 && r.strength <= 1)) {
+    usage(str("strength ", r.strength, " is outside 0..1"));
+  }
+  if (!std::isfinite(r.guidance) || r.guidance < 0 || r.guidance > 1000) {
+    usage(str("guidance ", r.guidance, " is outside 0..1000"));
+  }
+  for (int side : {r.width, r.height}) {
+    if (side < 0 || side > Image::kMaxSide) {
+      usage(str("size ", side, " is outside 1..", Image::kMaxSide));
+    }
+  }
+  if (r.seeds.empty()) usage("no seed was given");
+  if (r.mask && !r.image) usage("a mask was given without an image");
+  for (const ControlUnit& c : r.controls) {
+    if (!std::isfinite(c.scale) || std::abs(c.scale) > 100) {
+      usage(str("control scale ", c.scale, " is outside -100..100"));
+    }
+    if (!(c.start >= 0 && c.start < c.end && c.end <= 1)) {
+      usage(str("control window ", c.start, "..", c.end, " is not within 0..1 and increasing"));
+    }
+    if (c.hint.empty()) usage("a control has no map");
+  }
+}
+
+bool same_aspect(int w0, int h0, int w1, int h1) {
+  // Within what rounding either side to whole pixels can do.
+  return std::abs(double(w0) * h1 - double(h0) * w1) <= 0.5 * std::max(w0 + w1, h0 + h1);
+}
+
+// Width and height: what was asked; a missing one follows the picture's aspect.
+void resolve_size(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
+  int w = 0, h = 0;
+  if (r.image) {
+    w = r.image->width, h = r.image->height;
+  } else if (!r.controls.empty()) {
+    w = r.controls[0].hint.width, h = r.controls[0].hint.height;
+  }
+  const int native = m.network_spec.native_cells * m.latent.factor;
+  if (w == 0) w = h = native;
+  plan.width = w, plan.height = h;
+  if (r.width && r.height) {
+    plan.width = r.width, plan.height = r.height;
+  } else if (r.width) {
+    plan.width = r.width;
+    plan.height = std::max(1, int(std::lround(double(r.width) * h / w)));
+  } else if (r.height) {
+    plan.height = r.height;
+    plan.width = std::max(1, int(std::lround(double(r.height) * w / h)));
+  }
+  if (plan.width > Image::kMaxSide || plan.height > Image::kMaxSide) {
+    usage(str("size ", plan.width, "x", plan.height, " is over ", Image::kMaxSide));
+  }
+  const int f = m.latent.factor;
+  plan.padded_width = (plan.width + f - 1) / f * f;
+  plan.padded_height = (plan.height + f - 1) / f * f;
+  plan.latent_shape = {1, plan.padded_height / f, plan.padded_width / f, m.latent.channels};
+}
+
+void fit_source(const EditRequest& r, EditPlan& plan) {
+  const Image& image = *r.image;
+  const bool resized = image.width != plan.width || image.height != plan.height;
+  if (r.mask) {
+    if (r.mask->width != image.width || r.mask->height != image.height) {
+      usage(str("the mask is ", r.mask->width, "x", r.mask->height, ", the image ", image.width,
+                "x", image.height),
+            "a mask must have its image's size");
+    }
+    if (resized) {
+      usage("inpainting keeps the image's size", "leave out the width and height, or resize first");
+    }
+    plan.mask8 = to_mask8(*r.mask);
+  }
+  if (resized && !same_aspect(image.width, image.height, plan.width, plan.height)) {
+    usage(str("the image is ", image.width, "x", image.height, ", which is not the aspect of ",
+              plan.width, "x", plan.height),
+          "give only the width or the height, or crop the image first");
+  }
+  plan.image = resized ? resize(image, plan.width, plan.height) : image;
+}
+
+const Scheduler& choose_scheduler(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
+  if (!r.scheduler.empty()) {
+    if (const Scheduler* s = find_scheduler(r.scheduler)) return *s;
+    std::string names;
+    for (const Scheduler* s : all_schedulers()) names += str(names.empty() ? "" : ", ", s->name);
+    usage(str("scheduler ", r.scheduler, " is unknown"), "one of " + names);
+  }
+  const std::string& wanted = m.scheduler.class_name;
+  if (wanted.empty()) return *find_scheduler("pndm");  // what SD 1.x checkpoints name
+  if (const Scheduler* s = find_scheduler_class(wanted)) return *s;
+  plan.warnings.push_back(
+      str("the checkpoint names ", wanted, ", which is not available; running ddim instead"));
+  return *find_scheduler("ddim");
+}
+
+Spacing parse_spacing(const std::string& text) {
+  if (text.empty()) return Spacing::kDefault;
+  if (text == "leading") return Spacing::kLeading;
+  if (text == "linspace") return Spacing::kLinspace;
+  if (text == "trailing") return Spacing::kTrailing;
+  usage(str("spacing ", text, " is unknown"), "one of leading, linspace, trailing");
+}
+
+void choose_schedule(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
+  plan.scheduler = &choose_scheduler(m, r, plan);
+  SolverOptions& o = plan.solver_options;
+  o.config = m.scheduler;
+  o.steps = r.steps;
+  o.spacing = parse_spacing(r.spacing);
+  if (r.sigmas == "karras") {
+    o.sigmas = Sigmas::kKarras;
+  } else if (r.sigmas == "default") {
+    o.config.use_karras_sigmas = false;
+  } else if (!r.sigmas.empty()) {
+    usage(str("sigmas ", r.sigmas, " is unknown"), "one of default, karras");
+  }
+  if (r.prediction == "epsilon") {
+    o.config.prediction = Prediction::kEpsilon;
+  } else if (r.prediction == "v_prediction") {
+    o.config.prediction = Prediction::kV;
+  } else if (r.prediction == "sample") {
+    o.config.prediction = Prediction::kSample;
+  } else if (!r.prediction.empty()) {
+    usage(str("prediction ", r.prediction, " is unknown"), "one of epsilon, v_prediction, sample");
+  }
+}
+
+// Strength to the first level, as the reference: the product is truncated, in double.
+void choose_start(const EditRequest& r, EditPlan& plan) {
+  const auto solver = plan.scheduler->make(plan.solver_options);
+  const int n = int(solver->levels().size());
+  if (plan.job != Job::kGenerate) {
+    const int run = std::min(int(r.steps * r.strength), r.steps);
+    if (run == 0) {
+      plan.begin = n;
+      plan.warnings.push_back(str("strength ", r.strength, " of ", r.steps,
+                                  " steps leaves none: the result is a copy of the image"));
+      return;
+    }
+    plan.begin = (r.steps - run) * solver->calls_per_step();
+  }
+  plan.n_calls = n - plan.begin;
+}
+
+}  // namespace
+
+EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
+  check_numbers(r);
+  EditPlan plan;
+  plan.job = r.mask ? Job::kInpaint : r.image ? Job::kImg2img : Job::kGenerate;
+  plan.guided = r.guidance > 1;
+  resolve_size(m, r, plan);
+  if (r.image) fit_source(r, plan);
+  choose_schedule(m, r, plan);
+  choose_start(r, plan);
+  if (!plan.guided && !r.negative_prompt.empty()) {
+    plan.warnings.push_back("the negative prompt has no effect at guidance 1 or below");
+  }
+  if (r.latents) {
+    const std::vector<int64_t> wanted = {int64_t(r.seeds.size()), plan.latent_shape[3],
+                                         plan.latent_shape[1], plan.latent_shape[2]};
+    if (r.latents->shape != wanted) {
+      std::string have;
+      for (int64_t d : r.latents->shape) have += str(have.empty() ? "" : ", ", d);
+      usage(str("the given latents are [", have, "], this run needs [", wanted[0], ", ", wanted[1],
+                ", ", wanted[2], ", ", wanted[3], "]"));
+    }
+  }
+  return plan;
+}
+
+Image fit_hint(const EditPlan& plan, const Image& hint) {
+  if (hint.width == plan.width && hint.height == plan.height) return hint;
+  if (!same_aspect(hint.width, hint.height, plan.width, plan.height)) {
+    usage(str("the control map is ", hint.width, "x", hint.height, ", the picture ", plan.width,
+              "x", plan.height),
+          "a map must have the picture's aspect");
+  }
+  return resize_map(hint, plan.width, plan.height);
+}
+
+std::string name_of(Job job) {
+  switch (job) {
+    case Job::kGenerate:
+      return "generate";
+    case Job::kImg2img:
+      return "img2img";
+    case Job::kInpaint:
+      return "inpaint";
+  }
+  return "";
+}
+
+std::string name_of(Spacing spacing) {
+  switch (spacing) {
+    case Spacing::kDefault:
+      return "default";
+    case Spacing::kLeading:
+      return "leading";
+    case Spacing::kLinspace:
+      return "linspace";
+    case Spacing::kTrailing:
+      return "trailing";
+  }
+  return "";
+}
+
+std::string name_of(Prediction prediction) {
+  switch (prediction) {
+    case Prediction::kEpsilon:
+      return "epsilon";
+    case Prediction::kV:
+      return "v_prediction";
+    case Prediction::kSample:
+      return "sample";
+  }
+  return "";
+}
+
+}  // namespace dedit

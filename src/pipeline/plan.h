@@ -1,0 +1,45 @@
+// EditPlan: a request checked and resolved against a model: sizes, schedule, where it starts.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/loaded_model.h"
+
+#include "dedit/request.h"
+
+namespace dedit {
+
+enum class Job { kGenerate, kImg2img, kInpaint };
+
+struct EditPlan {
+  Job job = Job::kGenerate;
+  int width = 0;  ///< of the result, pixels
+  int height = 0;
+  int padded_width = 0;  ///< multiples of the latent factor; edges repeat, cropped off afterwards
+  int padded_height = 0;
+  Shape latent_shape;  ///< of one picture, [1, h, w, C]
+  const Scheduler* scheduler = nullptr;
+  SolverOptions solver_options;
+  int begin = 0;               ///< first level that is run
+  int n_calls = 0;             ///< levels that are run; 0: the result is a copy of the source
+  bool guided = false;         ///< two branches
+  std::optional<Image> image;  ///< the source at the result's size
+  std::optional<Image> mask8;  ///< grey 8 bit, the result's size
+  std::vector<std::string> warnings;
+};
+
+/// Throws Error(kUsage) for impossible values and inputs that do not fit each other.
+EditPlan make_plan(const Model::Impl& model, const EditRequest& request);
+
+/// The hint of a control unit at the plan's size: as it is, or resized where its aspect is the
+/// same. Throws Error(kUsage) otherwise.
+Image fit_hint(const EditPlan& plan, const Image& hint);
+
+std::string name_of(Job job);
+std::string name_of(Spacing spacing);
+std::string name_of(Prediction prediction);
+
+}  // namespace dedit

@@ -1,0 +1,52 @@
+// The sampling loop: latents in, latents out, with guidance, controls and a kept region.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/plan.h"
+
+#include "dedit/model.h"
+
+namespace dedit {
+
+/// A control at work in one run.
+struct ActiveControl {
+  std::shared_ptr<const LoadedControl> model;
+  Tensor hint_features;  // [1, h, w, c0], once per run
+  double scale = 1;
+  double start = 0;
+  double end = 1;
+};
+
+/// What stays during inpainting.
+struct KeptRegion {
+  Tensor mask;    // f32 [1, h, w, 1], 1 = repaint
+  Tensor source;  // f32 [B, h, w, C] clean latents
+  Tensor noise;   // f32, the start noise: the same at every level, as the reference
+};
+
+struct SamplerInput {
+  const Model::Impl& model;
+  const EditPlan& plan;
+  Solver& solver;  ///< fresh
+  double guidance = 7.5;
+  Tensor x;        // f32 [B, h, w, C] at level plan.begin
+  Tensor context;  // [2 or 1, T, C]
+  std::vector<ActiveControl> controls;
+  const KeptRegion* kept = nullptr;
+  /// Called after each network call: calls done, of plan.n_calls, and the level it was at.
+  std::function<void(int, const NoiseLevel&)> on_step;
+  /// Makes the observer of a network in the first step, by its name ("unet", "controlnet").
+  std::function<std::unique_ptr<Observer>(const std::string&)> trace;
+};
+
+/// Clean latents, f32 [B, h, w, C].
+Tensor sample(Ctx& ctx, const SamplerInput& input);
+
+/// Whether a control acts at call i of n (the reference's rule on the executed steps).
+bool is_active(const ActiveControl& control, int i, int n);
+
+}  // namespace dedit

@@ -1,0 +1,317 @@
+// Session: runs edits in the reference's order of random draws, one picture after the other, so
+// that a picture is the same alone and among others.
+#include <chrono>
+#include <cmath>
+
+#include "core/parallel.h"
+#include "core/random.h"
+#include "core/str.h"
+#include "io/image_ops.h"
+#include "pipeline/loaded_model.h"
+#include "pipeline/plan.h"
+#include "pipeline/recipe.h"
+#include "pipeline/sampler.h"
+#include "pipeline/text.h"
+
+#include "dedit/model.h"
+
+namespace dedit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using TraceFn = std::function<void(const std::string&, const TensorValue&)>;
+
+TensorValue to_value(Ctx& ctx, const Tensor& x) {
+  TensorValue value;
+  if (x.shape().rank() == 4) {
+    value.shape = {x.dim(0), x.dim(3), x.dim(1), x.dim(2)};
+    value.values = ops::download_nchw(ctx, x);
+  } else {
+    for (int i = 0; i < x.shape().rank(); ++i) value.shape.push_back(x.dim(i));
+    value.values = ops::download(ctx, x);
+  }
+  return value;
+}
+
+/// Hands module outputs to the caller under the network's name.
+class TraceObserver final : public Observer {
+ public:
+  TraceObserver(Ctx& ctx, std::string network, const TraceFn& sink)
+      : ctx_(ctx), network_(std::move(network)), sink_(sink) {}
+  void see(std::string_view module, const Tensor& output) override {
+    sink_(str(network_, ".", module), to_value(ctx_, output));
+  }
+
+ private:
+  Ctx& ctx_;
+  std::string network_;
+  const TraceFn& sink_;
+};
+
+// Mean, or mean + std * draw, times the latent scale, from the encoder's moments (host, NCHW).
+std::vector<float> posterior(const std::vector<float>& moments, const LatentSpec& spec,
+                             const std::vector<float>* draw) {
+  const size_t n = moments.size() / 2;
+  std::vector<float> z(n);
+  for (size_t i = 0; i < n; ++i) {
+    z[i] = moments[i];
+    if (draw) {
+      const float logvar = std::fmin(std::fmax(moments[n + i], -30.0f), 20.0f);
+      z[i] += std::exp(0.5f * logvar) * (*draw)[i];
+    }
+    z[i] = (z[i] - float(spec.shift)) * float(spec.scale);
+  }
+  return z;
+}
+
+}  // namespace
+
+struct Session::Impl {
+  Impl(Model m, SessionOptions o)
+      : model(std::move(m)), options(std::move(o)), pool(model.impl()->backend->memory()) {}
+
+  Model model;
+  SessionOptions options;
+  Pool pool;
+
+  Model::Impl& net() const { return *model.impl(); }
+
+  Ctx context() {
+    set_num_threads(options.threads);
+    return {.backend = *net().backend,
+            .pool = pool,
+            .dtype = net().dtype,
+            .observer = nullptr,
+            .cancel = options.cancel};
+  }
+
+  std::unique_ptr<Observer> observer(Ctx& ctx, const std::string& network) const {
+    return options.on_trace ? std::make_unique<TraceObserver>(ctx, network, options.on_trace)
+                            : nullptr;
+  }
+
+  /// Moments of one picture, host NCHW [1, 2C, h, w].
+  std::vector<float> encode_moments(Ctx& ctx, const Image& image, int w, int h) {
+    const std::vector<float> planes = to_planar_signed(image, w, h);
+    const Tensor x = ops::upload_nchw(ctx, planes.data(), {1, h, w, 3}, ctx.dtype);
+    const auto watch = observer(ctx, "vae");
+    Ctx own = ctx;
+    own.observer = watch.get();
+    return ops::download_nchw(ctx, net().vae->encode(own, x));
+  }
+
+  /// Host NCHW latents in network scale to planes in [-1, 1].
+  std::vector<float> decode_planes(Ctx& ctx, const Tensor& latents) {
+    const LatentSpec& spec = net().latent;
+    const Term scaled{1 / spec.scale, &latents};
+    Tensor z = ops::lincomb(ctx, std::span(&scaled, 1), ctx.dtype);
+    if (spec.shift != 0) {
+      const std::vector<float> ones(size_t(z.numel()), 1.0f);
+      const Tensor one = ops::upload(ctx, ones.data(), z.shape(), ctx.dtype);
+      z = ops::lincomb(ctx, {{1, &z}, {spec.shift, &one}});
+    }
+    const auto watch = observer(ctx, "vae");
+    Ctx own = ctx;
+    own.observer = watch.get();
+    return ops::download_nchw(ctx, net().vae->decode(own, z));
+  }
+
+  Tensor upload_latents(Ctx& ctx, const std::vector<float>& nchw, const Shape& shape) {
+    return ops::upload_nchw(ctx, nchw.data(), shape, DType::kF32);
+  }
+
+  std::vector<ActiveControl> load_controls(Ctx& ctx, const EditPlan& plan, const EditRequest& r) {
+    std::vector<ActiveControl> active;
+    for (const ControlUnit& unit : r.controls) {
+      ActiveControl c{.model = net().control(unit.model, unit.annotator),
+                      .hint_features = {},
+                      .scale = unit.scale,
+                      .start = unit.start,
+                      .end = unit.end};
+      std::vector<float> planes =
+          to_planar_unit(fit_hint(plan, unit.hint), plan.padded_width, plan.padded_height);
+      if (c.model->hint_is_bgr) {
+        const size_t plane = planes.size() / 3;
+        std::swap_ranges(planes.begin(), planes.begin() + long(plane),
+                         planes.begin() + long(2 * plane));
+      }
+      const Tensor hint = ops::upload_nchw(
+          ctx, planes.data(), {1, plan.padded_height, plan.padded_width, 3}, ctx.dtype);
+      c.hint_features = c.model->net->embed_hint(ctx, hint);
+      active.push_back(std::move(c));
+    }
+    return active;
+  }
+
+  /// Where the sample starts, and for inpainting what is kept. Draws in the reference's order:
+  /// image posterior, start noise, (inpainting) the masked image's posterior.
+  Tensor start(Ctx& ctx, const EditPlan& plan, const EditRequest& r, const Solver& solver,
+               size_t picture, const std::vector<float>& moments, KeptRegion& kept) {
+    const Shape& shape = plan.latent_shape;
+    const auto n = size_t(shape.numel());
+    TorchCpuGenerator generator(r.seeds[picture]);
+    std::vector<float> draw(n), noise(n);
+    Tensor source;
+    if (plan.image) {
+      generator.randn(draw);
+      source = upload_latents(ctx, posterior(moments, net().latent, &draw), shape);
+    }
+    if (r.latents) {
+      const auto* first = r.latents->values.data() + picture * n;
+      noise.assign(first, first + n);
+    } else {
+      generator.randn(noise);
+    }
+    const Tensor noise_t = upload_latents(ctx, noise, shape);
+    const bool from_noise =
+        plan.job == Job::kGenerate || (plan.job == Job::kInpaint && r.strength == 1);
+    if (plan.job == Job::kInpaint) {
+      const std::vector<uint8_t> cells = latent_mask(
+          *plan.mask8, plan.padded_width, plan.padded_height, net().latent.factor, r.mask_rule);
+      const std::vector<float> mask(cells.begin(), cells.end());
+      kept.mask = ops::upload(ctx, mask.data(), {1, shape[1], shape[2], 1}, DType::kF32);
+      kept.source = source;
+      kept.noise = noise_t;
+    }
+    if (from_noise) return ops::lincomb(ctx, {{solver.initial_scale(), &noise_t}});
+    return add_noise(ctx, source, noise_t, solver.levels()[size_t(plan.begin)]);
+  }
+
+  Image finish(Ctx& ctx, const EditPlan& plan, const Tensor& latents, EditReport& report) {
+    const std::vector<float> planes = decode_planes(ctx, latents);
+    const PixelType type = plan.image ? plan.image->type : PixelType::kU8;
+    Image picture = from_planar_signed(planes.data(), 3, plan.padded_height, plan.padded_width,
+                                       plan.width, plan.height, type);
+    if (!plan.mask8) return picture;
+    picture = composite(*plan.image, picture, *plan.mask8);
+    report.kept_pixels = count_kept_and_verify(*plan.image, picture, *plan.mask8);
+    return picture;
+  }
+
+  EditResult copy_of_source(const EditRequest& r, const EditPlan& plan, EditResult result) {
+    result.report.is_copy = true;
+    for (uint64_t seed : r.seeds) {
+      Image copy = *plan.image;
+      copy.text = {{kRecipeKey, make_recipe(net(), r, plan, seed)}};
+      result.images.push_back(std::move(copy));
+    }
+    return result;
+  }
+
+  EditResult run(const EditRequest& r) {
+    const auto began = Clock::now();
+    Ctx ctx = context();
+    const EditPlan plan = make_plan(net(), r);
+    EditResult result;
+    result.report.warnings = plan.warnings;
+    if (plan.mask8) {
+      result.report.mask_coverage = coverage(*plan.mask8);
+      if (result.report.mask_coverage == 0) {
+        result.report.warnings.push_back("the mask is all black: nothing will be repainted");
+      }
+    }
+    // Loads and checks controls before the long work, and for copies too: their recipe names them.
+    std::vector<ActiveControl> controls = load_controls(ctx, plan, r);
+    if (plan.n_calls == 0) return copy_of_source(r, plan, std::move(result));
+
+    TextStates text;
+    {
+      Ctx own = ctx;
+      const auto watch = observer(ctx, "text_encoder");
+      own.observer = watch.get();
+      text = encode_branches(own, net(), r.prompt, r.negative_prompt, plan.guided, r.truncate);
+    }
+    if (options.on_trace) options.on_trace("context", to_value(ctx, text.context));
+    if (!text.lost.empty()) {
+      result.report.warnings.push_back("the prompt is too long, this was cut off: " + text.lost);
+    }
+    std::vector<float> moments;
+    if (plan.image) {
+      moments = encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height);
+    }
+    for (size_t picture = 0; picture < r.seeds.size(); ++picture) {
+      run_one(ctx, r, plan, text.context, controls, moments, picture, began, result);
+    }
+    return result;
+  }
+
+  void run_one(Ctx& ctx, const EditRequest& r, const EditPlan& plan, const Tensor& context,
+               const std::vector<ActiveControl>& controls, const std::vector<float>& moments,
+               size_t picture, Clock::time_point began, EditResult& result) {
+    const auto solver = plan.scheduler->make(plan.solver_options);
+    const NoiseLevel& first = solver->levels()[size_t(plan.begin)];
+    result.report.steps_run = plan.n_calls;
+    result.report.first_sigma = first.sigma / first.alpha;
+    result.report.first_timestep = first.timestep;
+    KeptRegion kept;
+    SamplerInput input{.model = net(),
+                       .plan = plan,
+                       .solver = *solver,
+                       .guidance = r.guidance,
+                       .x = start(ctx, plan, r, *solver, picture, moments, kept),
+                       .context = context,
+                       .controls = controls,
+                       .kept = plan.mask8 ? &kept : nullptr,
+                       .on_step = {},
+                       .trace = {}};
+    if (options.on_step) {
+      input.on_step = [&](int done, const NoiseLevel& level) {
+        const std::chrono::duration<double> elapsed = Clock::now() - began;
+        options.on_step({.step = done + int(picture) * plan.n_calls,
+                         .steps = plan.n_calls * int(r.seeds.size()),
+                         .sigma = level.sigma / level.alpha,
+                         .seconds = elapsed.count()});
+      };
+    }
+    if (options.on_trace && picture == 0) {
+      input.trace = [&](const std::string& network) { return observer(ctx, network); };
+    }
+    const Tensor latents = sample(ctx, input);
+    const TensorValue value = to_value(ctx, latents);
+    result.latents.shape = value.shape;
+    result.latents.shape[0] = int64_t(picture) + 1;
+    result.latents.values.insert(result.latents.values.end(), value.values.begin(),
+                                 value.values.end());
+    Image image = finish(ctx, plan, latents, result.report);
+    image.text = {{kRecipeKey, make_recipe(net(), r, plan, r.seeds[picture])}};
+    result.images.push_back(std::move(image));
+  }
+};
+
+Session::Session(Model model, SessionOptions options)
+    : impl_(std::make_unique<Impl>(std::move(model), std::move(options))) {}
+Session::~Session() = default;
+
+EditResult Session::run(const EditRequest& request) {
+  return impl_->run(request);
+}
+
+TensorValue Session::encode_text(const std::string& prompt) {
+  Ctx ctx = impl_->context();
+  return to_value(ctx, encode_prompt(ctx, impl_->net(), prompt, /*truncate=*/false, 1));
+}
+
+TensorValue Session::encode(const Image& image) {
+  Ctx ctx = impl_->context();
+  const LatentSpec& spec = impl_->net().latent;
+  const int f = spec.factor;
+  const int w = (image.width + f - 1) / f * f, h = (image.height + f - 1) / f * f;
+  const std::vector<float> moments = impl_->encode_moments(ctx, image, w, h);
+  return {{1, spec.channels, h / f, w / f}, posterior(moments, spec, nullptr)};
+}
+
+Image Session::decode(const TensorValue& latents) {
+  const LatentSpec& spec = impl_->net().latent;
+  const auto& s = latents.shape;
+  if (s.size() != 4 || s[0] < 1 || s[1] != spec.channels || s[2] < 1 || s[3] < 1 ||
+      int64_t(latents.values.size()) != s[0] * s[1] * s[2] * s[3]) {
+    throw Error(ErrorKind::kUsage, str("latents must be [B, ", spec.channels, ", h, w]"));
+  }
+  Ctx ctx = impl_->context();
+  const Tensor x = impl_->upload_latents(ctx, latents.values, {1, s[2], s[3], s[1]});
+  const std::vector<float> planes = impl_->decode_planes(ctx, x);
+  const int w = int(s[3]) * spec.factor, h = int(s[2]) * spec.factor;
+  return from_planar_signed(planes.data(), 3, h, w, w, h);
+}
+
+}  // namespace dedit

@@ -1,0 +1,30 @@
+// The training schedule as sigmas (noise over signal), which euler and dpmpp_2m step along.
+#pragma once
+
+#include <vector>
+
+#include "schedulers/scheduler.h"
+
+namespace dedit {
+
+class SigmaTable {
+ public:
+  explicit SigmaTable(const NoiseSchedule& schedule);
+
+  double front() const { return sigmas_.front(); }  ///< at timestep 0
+  double back() const { return sigmas_.back(); }    ///< at the last timestep
+  /// Sigma at a timestep, linear between integers, clamped to the range (np.interp).
+  double at(double timestep) const;
+  /// Timestep of a sigma, linear in log sigma, clamped to the range.
+  double timestep_of(double sigma) const;
+
+ private:
+  std::vector<float> sigmas_;      // sqrt((1 - alpha_bar) / alpha_bar), ascending
+  std::vector<float> log_sigmas_;  // f32 as in the reference
+};
+
+/// n sigmas from `first` down to `last`, evenly spread in sigma^(1/7).
+/// Karras et al. 2022 (arXiv:2206.00364), equation 5.
+std::vector<double> karras_sigmas(double first, double last, int n);
+
+}  // namespace dedit

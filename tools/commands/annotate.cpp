@@ -1,0 +1,65 @@
+#include <map>
+#include <memory>
+#include <string>
+
+#include <spdlog/spdlog.h>
+
+#include "command.h"
+#include "log.h"
+#include "streams.h"
+#include "values.h"
+
+#include "dedit/info.h"
+
+namespace dedit::commands {
+namespace {
+
+struct Options {
+  std::string kind, image;
+  std::map<std::string, double> params;
+  cli::OutputOptions output;
+  cli::LogOptions log;
+};
+
+void run(const CLI::App& app, const Options& options) {
+  if (options.image.empty()) cli::fail_usage(app, "IMAGE is missing");
+  if (options.output.path.empty()) cli::fail_usage(app, "-o FILE is missing");
+  cli::check_picture_output(options.output);
+  const AnnotateResult made =
+      dedit::annotate(options.kind, load_image(options.image), options.params);
+  for (const std::string& warning : made.warnings) cli::warn(warning);
+  cli::write_picture(made.map, options.output);
+  spdlog::info("wrote {}: {}x{}, {} map",
+               options.output.path == "-" ? "standard output" : options.output.path, made.map.width,
+               made.map.height, options.kind);
+}
+
+void add_kind(CLI::App& parent, const AnnotatorInfo& info) {
+  CLI::App& app = *parent.add_subcommand(std::string(info.name), std::string(info.summary));
+  app.group("Kinds of maps");
+  auto options = std::make_shared<Options>();
+  options->kind = info.name;
+  app.option_defaults()->group("Map");
+  cli::add_text(app, "image,--image", options->image, "IMAGE", "the picture; - is standard input");
+  cli::add_params(app, info.params, options->params);
+  cli::add_output_options(app, options->output, "the map");
+  cli::add_log_options(app, options->log, /*with_progress=*/false);
+  if (!info.paper.empty()) app.footer("Source: " + std::string(info.paper));
+  app.callback([&app, options] { run(app, *options); });
+}
+
+void add(CLI::App& app) {
+  for (const AnnotatorInfo& info : dedit::annotators()) add_kind(app, info);
+}
+
+}  // namespace
+
+extern const Command annotate;
+const Command annotate = {
+    .name = "annotate",
+    .summary = "make a control map from a picture",
+    .group = CommandGroup::kPrepare,
+    .add = add,
+};
+
+}  // namespace dedit::commands

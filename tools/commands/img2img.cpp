@@ -1,0 +1,34 @@
+#include <memory>
+
+#include "command.h"
+#include "job.h"
+#include "values.h"
+
+namespace dedit::commands {
+namespace {
+
+void run(const CLI::App& app, const cli::JobOptions& options) {
+  if (options.image.empty()) cli::fail_usage(app, "--image FILE is missing");
+  cli::check_job(app, options);
+  EditRequest request = cli::make_request(options);
+  request.controls = cli::make_controls(app, options.controls);
+  cli::run_job(options, request);
+}
+
+void add(CLI::App& app) {
+  auto options = std::make_shared<cli::JobOptions>();
+  cli::add_job_options(app, *options, cli::JobInputs::kImage);
+  app.callback([&app, options] { run(app, *options); });
+}
+
+}  // namespace
+
+extern const Command img2img;
+const Command img2img = {
+    .name = "img2img",
+    .summary = "change a whole picture as far as --strength lets it",
+    .group = CommandGroup::kEdit,
+    .add = add,
+};
+
+}  // namespace dedit::commands

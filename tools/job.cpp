@@ -1,0 +1,249 @@
+#include "job.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <map>
+
+#include <spdlog/spdlog.h>
+
+#include "interrupt.h"
+#include "values.h"
+
+#include "dedit/error.h"
+#include "dedit/info.h"
+#include "dedit/model.h"
+#include "dedit/tensor_value.h"
+
+namespace dedit::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Where the picture of `seed` goes: {seed} replaced, else -SEED before the extension if there are
+/// several.
+std::string picture_path(const JobOptions& options, uint64_t seed) {
+  std::string path = options.output.path;
+  const std::string digits = std::to_string(seed);
+  constexpr std::string_view kField = "{seed}";
+  if (const size_t at = path.find(kField); at != std::string::npos) {
+    return path.replace(at, kField.size(), digits);
+  }
+  if (options.batch == 1) return path;
+  const fs::path whole(path);
+  return (whole.parent_path() / whole.stem()).string() + "-" + digits + whole.extension().string();
+}
+
+void check_outputs(const CLI::App& app, const JobOptions& options) {
+  if (options.output.path.empty()) fail_usage(app, "-o FILE is missing");
+  if (options.output.path == "-" && options.batch > 1) {
+    fail_usage(app,
+               "-o - holds one picture, but --batch asks for " + std::to_string(options.batch));
+  }
+  if (options.seed > std::numeric_limits<uint64_t>::max() - uint64_t(options.batch - 1)) {
+    fail_usage(app, "--seed " + std::to_string(options.seed) + " leaves no room for --batch " +
+                        std::to_string(options.batch));
+  }
+  for (int i = 0; i < options.batch; ++i) {
+    OutputOptions output = options.output;
+    output.path = picture_path(options, options.seed + uint64_t(i));
+    check_picture_output(output);
+  }
+  for (const std::string& path : {options.save_latents, options.trace}) {
+    if (!path.empty()) check_writable(path, options.output.no_clobber);
+  }
+}
+
+void check_controls(const CLI::App& app, const ControlOptions& o) {
+  for (size_t k = 0; k < std::max(o.starts.size(), o.ends.size()); ++k) {
+    const double start = k < o.starts.size() ? o.starts[k] : 0;
+    const double end = k < o.ends.size() ? o.ends[k] : 1;
+    if (start >= end) {
+      fail_usage(app, "--control-start " + number_text(start) + " is not before --control-end " +
+                          number_text(end));
+    }
+  }
+}
+
+/// The number of controls; throws if a list is longer.
+size_t count_controls(const CLI::App& app, const ControlOptions& o, size_t at_least) {
+  const size_t n = std::max({o.models.size(), o.images.size(), at_least});
+  const std::pair<const char*, size_t> lists[] = {{"--control-scale", o.scales.size()},
+                                                  {"--control-start", o.starts.size()},
+                                                  {"--control-end", o.ends.size()}};
+  for (const auto& [name, size] : lists) {
+    if (size > n) {
+      fail_usage(app, std::string(name) + " is given " + std::to_string(size) + " times for " +
+                          std::to_string(n) + " controls");
+    }
+  }
+  return n;
+}
+
+/// A name of an annotator stands for the model's own ControlNet for its maps.
+void set_model(ControlUnit& unit, const std::string& model) {
+  std::error_code ignored;
+  if (!fs::exists(model, ignored)) {
+    for (const AnnotatorInfo& info : dedit::annotators()) {
+      if (info.name != model) continue;
+      unit.annotator = model;
+      unit.model.clear();
+      return;
+    }
+  }
+  unit.model = model;
+}
+
+Precision precision_of(const std::string& name) {
+  if (name == "exact") return Precision::kExact;
+  return name == "fast" ? Precision::kFast : Precision::kAuto;
+}
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", share * 100);
+  return text;
+}
+
+void log_report(const EditReport& report, bool has_mask) {
+  for (const std::string& warning : report.warnings) warn(warning);
+  spdlog::debug("{} steps from sigma {:.4g} at timestep {:.4g}", report.steps_run,
+                report.first_sigma, report.first_timestep);
+  if (has_mask) {
+    spdlog::debug("mask covers {}, {} pixels kept bit for bit", percent(report.mask_coverage),
+                  report.kept_pixels);
+  }
+}
+
+void write_results(const JobOptions& options, const EditRequest& request, const EditResult& result,
+                   double seconds) {
+  const bool has_mask = request.mask.has_value();
+  for (size_t i = 0; i < result.images.size(); ++i) {
+    cancel_token().check();
+    const Image& image = result.images[i];
+    OutputOptions output = options.output;
+    output.path = picture_path(options, request.seeds.at(i));
+    if (has_mask && output.path != "-" && is_lossy_format(output.path)) {
+      warn(output.path + " is a lossy format, so kept pixels are not bit-exact; use .png");
+    }
+    write_picture(image, output);
+    spdlog::info("wrote {}: {}x{}, {} steps, seed {}, {}{:.1f} s",
+                 output.path == "-" ? "standard output" : output.path, image.width, image.height,
+                 result.report.steps_run, request.seeds[i],
+                 has_mask ? "mask " + percent(result.report.mask_coverage) + ", " : "", seconds);
+  }
+}
+
+}  // namespace
+
+void check_job(const CLI::App& app, const JobOptions& options) {
+  check_outputs(app, options);
+  check_controls(app, options.controls);
+  std::vector<std::string> inputs = options.controls.images;
+  inputs.push_back(options.image);
+  inputs.push_back(options.mask);
+  check_one_stdin(inputs);
+  if (!options.mask.empty() && (options.width != 0 || options.height != 0)) {
+    fail_usage(app, "--width and --height do not go with --mask: the picture keeps its size");
+  }
+}
+
+EditRequest make_request(const JobOptions& options) {
+  EditRequest request;
+  request.prompt = options.prompt;
+  request.negative_prompt = options.negative_prompt;
+  request.truncate = options.truncate;
+  request.mask_rule = options.mask_rule == "nearest" ? MaskRule::kNearest : MaskRule::kCover;
+  request.steps = options.steps;
+  request.guidance = options.guidance;
+  request.scheduler = options.scheduler;
+  request.spacing = options.spacing;
+  request.sigmas = options.sigmas;
+  request.prediction = options.prediction;
+  request.width = options.width;
+  request.height = options.height;
+  request.seeds.clear();
+  for (int i = 0; i < options.batch; ++i) request.seeds.push_back(options.seed + uint64_t(i));
+  if (!options.image.empty()) request.image = load_image(options.image);
+  if (!options.mask.empty()) {
+    request.mask = load_image(options.mask);
+    const Image& mask = *request.mask;
+    const Image& image = request.image.value();
+    if (mask.width != image.width || mask.height != image.height) {
+      throw Error(ErrorKind::kUsage,
+                  "mask " + options.mask + " is " + std::to_string(mask.width) + "x" +
+                      std::to_string(mask.height) + ", but the picture is " +
+                      std::to_string(image.width) + "x" + std::to_string(image.height),
+                  "make the mask on the picture: dedit mask box PICTURE --xywh X,Y,W,H -o m.png");
+    }
+  }
+  request.strength = options.strength.value_or(request.mask ? 1.0 : 0.8);
+  if (!options.latents.empty()) request.latents = load_tensor(options.latents, "latents");
+  return request;
+}
+
+std::vector<ControlUnit> make_controls(const CLI::App& app, const ControlOptions& options,
+                                       const std::optional<ControlUnit>& made) {
+  const size_t n = count_controls(app, options, made ? 1 : 0);
+  std::vector<ControlUnit> units;
+  for (size_t k = 0; k < n; ++k) {
+    const std::string number = "control " + std::to_string(k + 1);
+    ControlUnit unit;
+    if (k < options.images.size()) {
+      unit.hint = load_image(options.images[k]);
+      if (made) unit.annotator = made->annotator;
+    } else if (made) {
+      unit = *made;
+    } else {
+      fail_usage(app, number + " has a --control-model but no --control-image");
+    }
+    if (k < options.models.size()) {
+      if (k < options.images.size()) unit.annotator.clear();
+      set_model(unit, options.models[k]);
+    } else if (!made) {
+      throw Error(ErrorKind::kUsage, number + " has a --control-image but no --control-model",
+                  "add --control-model PATH, or --control-model canny for the model's own");
+    }
+    if (k < options.scales.size()) unit.scale = options.scales[k];
+    if (k < options.starts.size()) unit.start = options.starts[k];
+    if (k < options.ends.size()) unit.end = options.ends[k];
+    units.push_back(std::move(unit));
+  }
+  return units;
+}
+
+void run_job(const JobOptions& options, const EditRequest& request) {
+  const Model model = Model::load(
+      options.model, {.precision = precision_of(options.precision), .dtype = options.dtype});
+  spdlog::debug("model {} ({}) on {}", model.path(), model.family(), model.backend());
+  spdlog::debug("arithmetic {}: {}", model.dtype(), model.dtype_reason());
+
+  std::map<std::string, TensorValue> trace;
+  double seconds = 0;
+  EditResult result;
+  {
+    const Cancellable until_done;
+    ProgressView view(options.log);
+    SessionOptions session = {.threads = options.threads, .cancel = &cancel_token()};
+    session.on_step = [&](const Progress& progress) {
+      seconds = progress.seconds;
+      view.show(progress);
+    };
+    if (!options.trace.empty()) {
+      session.on_trace = [&](const std::string& module, const TensorValue& value) {
+        trace[module] = value;
+      };
+    }
+    result = Session(model, std::move(session)).run(request);
+  }
+  log_report(result.report, request.mask.has_value());
+  if (!options.trace.empty()) save_tensors(options.trace, trace);
+  if (!options.save_latents.empty()) {
+    save_tensors(options.save_latents, {{"latents", result.latents}});
+  }
+  write_results(options, request, result, seconds);
+  cancel_token().check();
+}
+
+}  // namespace dedit::cli

@@ -1,0 +1,30 @@
+// A job from options to files: early checks, the request, the run, the report.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "options.h"
+
+#include "dedit/request.h"
+
+namespace dedit::cli {
+
+/// Everything that can be refused before a file is read: required and paired options, outputs.
+/// Throws Error(kUsage) or Error(kOutput). `app` is named in hints.
+void check_job(const CLI::App& app, const JobOptions& options);
+
+/// The request without its controls; reads image, mask and latents.
+/// Throws Error(kInput), or Error(kUsage) if mask and image differ in size.
+EditRequest make_request(const JobOptions& options);
+
+/// The controls given. Those without a map of their own take `made`, if there is one; they may lack
+/// a model too, and with `made` there is at least one control. Throws Error(kUsage or kInput).
+std::vector<ControlUnit> make_controls(const CLI::App& app, const ControlOptions& options,
+                                       const std::optional<ControlUnit>& made = std::nullopt);
+
+/// Loads the model, runs, writes all outputs and says so.
+void run_job(const JobOptions& options, const EditRequest& request);
+
+}  // namespace dedit::cli

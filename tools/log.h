@@ -1,0 +1,48 @@
+// What people read: messages through spdlog and the progress of a run, both on stderr only.
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "dedit/error.h"
+#include "dedit/model.h"
+
+namespace dedit::cli {
+
+struct LogOptions {
+  bool quiet = false;
+  bool verbose = false;
+  std::string progress = "bar";  ///< none, bar, json
+};
+
+/// -q, -v; with_progress adds --progress. They take effect where the option is met.
+void add_log_options(CLI::App& app, LogOptions& options, bool with_progress);
+
+/// The logger: "dedit: MESSAGE" on stderr, coloured on a terminal unless NO_COLOR is set.
+void start_log();
+
+/// A warning once on stderr.
+void warn(const std::string& message);
+
+/// The error's sentence and its hint. Control characters of file names are shown as \xNN.
+void report_error(const Error& error);
+
+/// Draws steps as a bar on a terminal, or writes one JSON object a line. The line of the bar is
+/// cleared when the object goes.
+class ProgressView {
+ public:
+  explicit ProgressView(const LogOptions& options);
+  ~ProgressView();
+  ProgressView(const ProgressView&) = delete;
+  ProgressView& operator=(const ProgressView&) = delete;
+
+  void show(const Progress& progress);
+
+ private:
+  bool is_json_ = false;
+  bool is_bar_ = false;
+  bool is_drawn_ = false;
+};
+
+}  // namespace dedit::cli

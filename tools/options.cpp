@@ -1,0 +1,116 @@
+#include "options.h"
+
+#include <string_view>
+
+#include "values.h"
+
+#include "dedit/image.h"
+#include "dedit/info.h"
+
+namespace dedit::cli {
+namespace {
+
+std::vector<std::string> scheduler_names() {
+  std::vector<std::string> names;
+  for (const SchedulerInfo& info : dedit::schedulers()) names.emplace_back(info.name);
+  return names;
+}
+
+void add_input_options(CLI::App& app, JobOptions& o, JobInputs inputs) {
+  app.option_defaults()->group("Picture");
+  if (inputs != JobInputs::kNone) {
+    add_text(app, "--image", o.image, "FILE", "the picture to edit; - is standard input");
+    const std::string default_strength = inputs == JobInputs::kImage          ? "0.8"
+                                         : inputs == JobInputs::kImageAndMask ? "1"
+                                                                              : "";
+    add_real(
+        app, "--strength", o.strength, 0, 1,
+        "share of the steps that run on the picture: 0 copies it, 1 starts from noise" +
+            std::string(default_strength.empty() ? "; not given: a new picture, or 1 with --mask"
+                                                 : ""))
+        ->default_str(default_strength);
+  }
+  if (inputs == JobInputs::kImageAndMask || inputs == JobInputs::kAny) {
+    add_text(app, "--mask", o.mask, "FILE",
+             "white is repainted, black kept bit for bit; - is stdin");
+    add_choice(app, "--mask-rule", o.mask_rule, {"cover", "nearest"},
+               "latent cells repainted: all that the mask touches, or the reference's rule");
+  }
+  if (inputs != JobInputs::kImageAndMask) {
+    const std::string otherwise = "; not given: the picture's, the map's or the model's";
+    add_int(app, "--width", o.width, 1, Image::kMaxSide, "pixels" + otherwise);
+    add_int(app, "--height", o.height, 1, Image::kMaxSide, "pixels" + otherwise);
+  }
+}
+
+void add_prompt_options(CLI::App& app, JobOptions& o) {
+  app.option_defaults()->group("Prompt");
+  add_text(app, "--prompt", o.prompt, "TEXT", "what the picture shall show");
+  add_text(app, "--negative-prompt", o.negative_prompt, "TEXT", "what it shall not show");
+  app.add_flag("--truncate", o.truncate, "cut prompts at 75 tokens instead of chunking them");
+  add_real(app, "--guidance", o.guidance, -100, 1000,
+           "pull towards the prompt; 1 or less ignores the negative prompt")
+      ->default_str("7.5");
+}
+
+void add_run_options(CLI::App& app, JobOptions& o) {
+  app.option_defaults()->group("Steps");
+  add_int(app, "--steps", o.steps, 1, 1000, "network calls from noise to picture")
+      ->default_str("20");
+  add_choice(app, "--scheduler", o.scheduler, scheduler_names(),
+             "not given: the model's; see dedit schedulers");
+  add_choice(app, "--spacing", o.spacing, {"leading", "linspace", "trailing"},
+             "how the steps spread; not given: the model's");
+  add_choice(app, "--sigmas", o.sigmas, {"default", "karras"},
+             "noise levels; not given: the model's");
+  add_choice(app, "--prediction", o.prediction, {"epsilon", "v_prediction", "sample"},
+             "what the network predicts; not given: the model's");
+  add_seed(app, "--seed", o.seed, "of the noise; the same seed makes the same picture");
+  add_int(app, "--batch", o.batch, 1, 1000, "pictures, with seeds SEED, SEED+1, ...")
+      ->default_str("1");
+  add_text(app, "--latents", o.latents, "FILE",
+           "safetensors file whose tensor 'latents' [B, C, H/8, W/8] replaces the start noise");
+}
+
+void add_model_options(CLI::App& app, JobOptions& o) {
+  app.option_defaults()->group("Model");
+  add_text(app, "--model", o.model, "PATH",
+           "diffusers folder or single file; not given: $DEDIT_MODEL, then the model that ships");
+  add_choice(app, "--precision", o.precision, {"exact", "auto", "fast"},
+             "exact is f32; auto errs no more than bf16; fast may err more");
+  add_choice(app, "--dtype", o.dtype, {"f32", "bf16", "f16"}, "overrides --precision");
+  add_int(app, "--threads", o.threads, 0, 1024, "0 is all cores; the picture does not depend on it")
+      ->default_str("0");
+}
+
+void add_control_options(CLI::App& app, ControlOptions& o) {
+  app.option_defaults()->group(
+      "Controls (repeatable; the k-th of each belongs to the k-th control)");
+  add_texts(app, "--control-model", o.models, "PATH",
+            "ControlNet folder or file, or the name of one inside the model, as canny");
+  add_texts(app, "--control-image", o.images, "FILE", "its map; - is standard input");
+  add_reals(app, "--control-scale", o.scales, -100, 100, "factor on its effect")->default_str("1");
+  add_reals(app, "--control-start", o.starts, 0, 1, "share of the steps at which it begins")
+      ->default_str("0");
+  add_reals(app, "--control-end", o.ends, 0, 1, "share of the steps at which it ends")
+      ->default_str("1");
+}
+
+}  // namespace
+
+void add_job_options(CLI::App& app, JobOptions& options, JobInputs inputs) {
+  add_input_options(app, options, inputs);
+  add_prompt_options(app, options);
+  add_control_options(app, options.controls);
+  add_run_options(app, options);
+  add_model_options(app, options);
+  add_output_options(app, options.output,
+                     "the picture; with --batch, {seed} stands for the seed (else -SEED is added)");
+  add_text(app, "--save-latents", options.save_latents, "FILE",
+           "safetensors: the final latents, before decoding");
+  add_text(app, "--trace", options.trace, "FILE",
+           "safetensors: every module's output in the first step");
+  add_log_options(app, options.log, /*with_progress=*/true);
+}
+
+}  // namespace dedit::cli

@@ -1,0 +1,56 @@
+// The options that every job (generate, img2img, inpaint, canny) shares.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "log.h"
+#include "streams.h"
+
+namespace dedit::cli {
+
+/// Controls as given: the k-th value of each list belongs to the k-th control.
+struct ControlOptions {
+  std::vector<std::string> models, images;
+  std::vector<double> scales, starts, ends;
+};
+
+struct JobOptions {
+  std::string image, mask;
+  std::string mask_rule = "cover";
+  std::string prompt, negative_prompt;
+  bool truncate = false;
+  std::string model;
+  std::optional<double> strength;
+  int steps = 20;
+  double guidance = 7.5;
+  std::string scheduler, spacing, sigmas, prediction;
+  uint64_t seed = 0;
+  int batch = 1;
+  int width = 0;
+  int height = 0;
+  std::string precision = "auto";
+  std::string dtype;
+  int threads = 0;
+  ControlOptions controls;
+  std::string latents, save_latents, trace;
+  OutputOptions output;
+  LogOptions log;
+};
+
+/// What a job starts from, hence which of --image, --mask, --strength it has.
+enum class JobInputs {
+  kNone,          ///< a new picture
+  kImage,         ///< --image --strength
+  kImageAndMask,  ///< and --mask --mask-rule, but no --width --height
+  kAny,           ///< all of them; the command decides
+};
+
+/// Adds them all to `app`; `options` must live as long as `app`.
+void add_job_options(CLI::App& app, JobOptions& options, JobInputs inputs);
+
+}  // namespace dedit::cli

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Trains the mini model from nothing and exports it.  Resumable: run it again
+# with the same work folder and it goes on where it stopped.
+#
+#   recipe.sh EMOJI WORK OUT
+#
+# EMOJI  folder with captions.json, LICENSE.noto-emoji and the 256x256 pictures
+#        (in it or in emoji256/ below it)
+# WORK   folder for checkpoints, latents and logs
+# OUT    folder to export the model to
+#
+# Settings come from the environment; the defaults are the small CPU run.  For a
+# big GPU see README.md.
+set -euo pipefail
+[ $# -eq 3 ] || { sed -n '2,15p' "$0"; exit 2; }
+emoji=$1 work=$2 out=$3
+here=$(cd "$(dirname "$0")" && pwd)
+py=${PYTHON:-python3}
+device=${DEVICE:-cpu} threads=${THREADS:-0}
+common=(--device "$device" --threads "$threads" --work "$work")
+mkdir -p "$work"
+
+"$py" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" \
+    --steps "${VAE_STEPS:-4000}" --batch "${VAE_BATCH:-8}" --lr "${VAE_LR:-8e-4}"
+
+[ -f "$work/latents.json" ] || "$py" "$here/encode_latents.py" "${common[@]}" --emoji "$emoji" \
+    --emoji-set "${EMOJI_SET:-starter}" --limit "${LIMIT:-0}" --pictures "${PICTURES:-8000}"
+
+# The MINUTES settings, when given, fit the learning rate to a time budget.
+"$py" "$here/train_unet.py" "${common[@]}" ${COMPILE:+--compile} --minutes "${UNET_MINUTES:-0}" \
+    --steps "${UNET_STEPS:-8000}" --batch "${UNET_BATCH:-16}" --lr "${UNET_LR:-1e-3}"
+
+"$py" "$here/train_controlnet.py" "${common[@]}" --minutes "${CONTROL_MINUTES:-0}" \
+    --steps "${CONTROL_STEPS:-2500}" --batch "${CONTROL_BATCH:-16}" --lr "${CONTROL_LR:-5e-4}"
+
+# A better decoder for the same latents: optional, and last as nothing depends on it.
+if [ "${DECODER_STEPS:-0}" -gt 0 ]; then
+    "$py" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" --decoder-only --init "$work/vae.pt" \
+        --steps "$DECODER_STEPS" --batch "${VAE_BATCH:-8}" --lr "${DECODER_LR:-3e-4}"
+fi
+
+"$py" "$here/export.py" --work "$work" --emoji "$emoji" --out "$out"
+"$py" "$here/sample_sheet.py" --model "$out" --out "$work/samples.png" \
+    --emoji "$emoji" --held-out 4 --device "$device"
+"$py" "$here/sample_sheet.py" --model "$out" --out "$work/control.png" \
+    --emoji "$emoji" --control 6 --device "$device"

@@ -1,0 +1,248 @@
+#include "values.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <sstream>
+#include <utility>
+
+#include "dedit/error.h"
+
+namespace dedit::cli {
+namespace {
+
+/// Levenshtein distance.
+size_t edits(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+template <class T>
+bool parse_all(std::string_view text, T& value) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end && !text.empty();
+}
+
+std::string join(std::span<const std::string> words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
+CLI::Option* add_param(CLI::App& app, const Param& param, double& value) {
+  const std::string name = "--" + std::string(param.name);
+  const std::string help(param.help);
+  switch (param.kind) {
+    case ParamKind::kReal:
+      return add_real(app, name, value, param.min, param.max, help)
+          ->default_str(number_text(param.value));
+    case ParamKind::kInt:
+      return add_value(app, name, "INT", help,
+                       [&app, &value, name, &param](const std::string& text) {
+                         value = double(parse_int(app, name, text));
+                         check_range(app, name, value, param.min, param.max);
+                       })
+          ->default_str(number_text(param.value));
+    case ParamKind::kFlag:
+      return app.add_flag_function(
+          name, [&value](int64_t count) { value = count > 0 ? 1 : 0; }, help);
+    case ParamKind::kChoice: {
+      const std::vector<std::string> choices(param.choices.begin(), param.choices.end());
+      return add_value(app, name, "WORD", help + " (" + join(choices) + ")",
+                       [&app, &value, name, choices](const std::string& text) {
+                         const auto found = std::find(choices.begin(), choices.end(), text);
+                         if (found == choices.end()) {
+                           fail_usage(app, name + " '" + text + "' is none of " + join(choices));
+                         }
+                         value = double(found - choices.begin());
+                       })
+          ->default_str(choices.at(size_t(param.value)));
+    }
+    case ParamKind::kFile:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string command_path(const CLI::App& app) {
+  const CLI::App* parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : command_path(*parent) + " " + app.get_name();
+}
+
+std::string help_hint(const CLI::App& app) {
+  return "see " + command_path(app) + " --help";
+}
+
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  std::string best;
+  size_t best_edits = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    const size_t n = edits(word, candidate);
+    if (n < best_edits) {
+      best_edits = n;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+void fail_usage(const CLI::App& app, const std::string& message) {
+  throw Error(ErrorKind::kUsage, message, help_hint(app));
+}
+
+double parse_real(const CLI::App& app, const std::string& option, std::string_view text) {
+  double value = 0;
+  if (!parse_all(text, value) || !std::isfinite(value)) {
+    fail_usage(app, option + " '" + std::string(text) + "' is not a number");
+  }
+  return value;
+}
+
+int64_t parse_int(const CLI::App& app, const std::string& option, std::string_view text) {
+  int64_t value = 0;
+  if (!parse_all(text, value)) {
+    fail_usage(app, option + " '" + std::string(text) + "' is not a whole number");
+  }
+  return value;
+}
+
+void check_range(const CLI::App& app, const std::string& option, double value, double min,
+                 double max) {
+  if (value >= min && value <= max) return;
+  fail_usage(app, option + " " + number_text(value) + " is outside " + number_text(min) + ".." +
+                      number_text(max));
+}
+
+std::vector<int> parse_ints(const CLI::App& app, const std::string& option, std::string_view text,
+                            char separator, size_t count, std::string_view form) {
+  std::vector<int> values;
+  std::string_view rest = text;
+  bool is_good = true;
+  while (is_good) {
+    const size_t end = std::min(rest.find(separator), rest.size());
+    values.push_back(0);
+    is_good = parse_all(rest.substr(0, end), values.back());
+    if (end == rest.size()) break;
+    rest.remove_prefix(end + 1);
+  }
+  if (!is_good || values.size() != count) {
+    fail_usage(app,
+               option + " '" + std::string(text) + "' does not have the form " + std::string(form));
+  }
+  return values;
+}
+
+CLI::Option* add_value(CLI::App& app, const std::string& names, const std::string& type,
+                       const std::string& help, std::function<void(const std::string&)> set) {
+  const auto callback = [set = std::move(set)](const CLI::results_t& results) {
+    set(results.front());
+    return true;
+  };
+  return app.add_option(names, callback, help)->type_name(type);
+}
+
+CLI::Option* add_text(CLI::App& app, const std::string& names, std::string& value,
+                      const std::string& type, const std::string& help) {
+  CLI::Option* option =
+      add_value(app, names, type, help, [&value](const std::string& text) { value = text; });
+  if (!value.empty()) option->default_str(value);
+  return option;
+}
+
+CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                       const std::string& type, const std::string& help) {
+  const auto callback = [&values](const CLI::results_t& results) {
+    values = results;
+    return true;
+  };
+  return app.add_option(name, callback, help)
+      ->type_name(type)
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+CLI::Option* add_reals(CLI::App& app, const std::string& name, std::vector<double>& values,
+                       double min, double max, const std::string& help) {
+  const auto callback = [&app, &values, name, min, max](const CLI::results_t& results) {
+    for (const std::string& text : results) {
+      values.push_back(parse_real(app, name, text));
+      check_range(app, name, values.back(), min, max);
+    }
+    return true;
+  };
+  return app.add_option(name, callback, help)
+      ->type_name("NUMBER")
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value,
+                        std::vector<std::string> choices, const std::string& help) {
+  CLI::Option* option = add_value(
+      app, name, "WORD", help + " (" + join(choices) + ")",
+      [&app, &value, name, choices](const std::string& text) {
+        if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+          const std::string meant = nearest(text, choices);
+          throw Error(ErrorKind::kUsage, name + " '" + text + "' is none of " + join(choices),
+                      meant.empty() ? help_hint(app) : "did you mean " + meant);
+        }
+        value = text;
+      });
+  if (!value.empty()) option->default_str(value);
+  return option;
+}
+
+CLI::Option* add_seed(CLI::App& app, const std::string& name, uint64_t& value,
+                      const std::string& help) {
+  return add_value(app, name, "INT", help,
+                   [&app, &value, name](const std::string& text) {
+                     if (!parse_all(text, value)) {
+                       fail_usage(
+                           app, name + " '" + text + "' is not a whole number from 0 to 2^64 - 1");
+                     }
+                   })
+      ->default_str(std::to_string(value));
+}
+
+CLI::Option* add_int(CLI::App& app, const std::string& name, int& value, int min, int max,
+                     const std::string& help) {
+  return add_value(app, name, "INT", help, [&app, &value, name, min, max](const std::string& text) {
+    const int64_t parsed = parse_int(app, name, text);
+    check_range(app, name, double(parsed), min, max);
+    value = int(parsed);
+  });
+}
+
+std::string number_text(double value) {
+  std::ostringstream text;
+  text.precision(std::numeric_limits<double>::digits10);
+  text << value;
+  return text.str();
+}
+
+void add_params(CLI::App& app, std::span<const Param> params,
+                std::map<std::string, double>& values) {
+  for (const Param& param : params) {
+    if (param.kind == ParamKind::kFile) continue;
+    add_param(app, param, values[std::string(param.name)] = param.value);
+  }
+}
+
+}  // namespace dedit::cli
