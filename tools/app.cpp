@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "command.h"
 #include "streams.h"
@@ -12,7 +13,37 @@
 namespace dedit::cli {
 namespace {
 
-constexpr int kHelpColumn = 30;
+constexpr size_t kHelpColumn = 30;
+constexpr size_t kHelpWidth = 68;  ///< of the descriptions beside it
+
+/// Breaks at spaces; CLI11 indents the lines.
+std::string wrap(const std::string& text) {
+  std::istringstream words(text);
+  std::string out, word;
+  size_t length = 0;
+  while (words >> word) {
+    if (length > 0 && length + 1 + word.size() > kHelpWidth) {
+      out += '\n';
+      length = 0;
+    } else if (length > 0) {
+      out += ' ';
+      ++length;
+    }
+    out += word;
+    length += word.size();
+  }
+  return out;
+}
+
+/// Help without the doubled empty lines between groups.
+std::string help_text(const CLI::App& app) {
+  std::string text = app.help();
+  while (text.ends_with("\n\n")) text.pop_back();
+  for (size_t at = text.find("\n\n\n"); at != std::string::npos; at = text.find("\n\n\n")) {
+    text.erase(at, 1);
+  }
+  return text;
+}
 
 /// Defaults stand at the end of a description; counts and repeats are left to the description.
 class HelpFormatter : public CLI::Formatter {
@@ -22,7 +53,7 @@ class HelpFormatter : public CLI::Formatter {
   }
   std::string make_option_desc(const CLI::Option* option) const override {
     const std::string value = option->get_default_str();
-    return option->get_description() + (value.empty() ? "" : " [default: " + value + "]");
+    return wrap(option->get_description() + (value.empty() ? "" : " [default: " + value + "]"));
   }
   std::string make_usage(const CLI::App* app, std::string /*name*/) const override {
     std::string line = "\nUsage: " + command_path(*app);
@@ -30,7 +61,7 @@ class HelpFormatter : public CLI::Formatter {
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_positional()) line += " " + option->get_type_name();
     }
-    return line + (app->get_parent() == nullptr ? "\n" : " [OPTIONS]\n");
+    return line + " [OPTIONS]\n";
   }
   std::string make_positionals(const CLI::App* /*app*/) const override { return ""; }
 };
@@ -177,7 +208,7 @@ void run_app(CLI::App& app, std::vector<std::string> words) {
     for (const std::string& word : chosen(app).remaining()) {
       if (word != "--") fail_unknown(chosen(app), word);
     }
-    print(app.help());
+    print(help_text(app));
   } catch (const CLI::CallForVersion&) {
     print(version_text());
   } catch (const CLI::ParseError& error) {

@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
@@ -74,8 +75,8 @@ size_t count_controls(const CLI::App& app, const ControlOptions& o, size_t at_le
                                                   {"--control-end", o.ends.size()}};
   for (const auto& [name, size] : lists) {
     if (size > n) {
-      fail_usage(app, std::string(name) + " is given " + std::to_string(size) + " times for " +
-                          std::to_string(n) + " controls");
+      fail_usage(app, std::string(name) + " is given for " + count_text(size, "control") +
+                          ", but there are " + std::to_string(n));
     }
   }
   return n;
@@ -108,16 +109,42 @@ std::string percent(double share) {
 
 void log_report(const EditReport& report, bool has_mask) {
   for (const std::string& warning : report.warnings) warn(warning);
-  spdlog::debug("{} steps from sigma {:.4g} at timestep {:.4g}", report.steps_run,
-                report.first_sigma, report.first_timestep);
+  spdlog::debug("{} from sigma {:.4g} at timestep {:.4g}",
+                count_text(size_t(report.steps_run), "step"), report.first_sigma,
+                report.first_timestep);
   if (has_mask) {
     spdlog::debug("mask covers {}, {} pixels kept bit for bit", percent(report.mask_coverage),
                   report.kept_pixels);
   }
 }
 
-void write_results(const JobOptions& options, const EditRequest& request, const EditResult& result,
-                   double seconds) {
+/// What a run leaves.
+struct Outcome {
+  EditResult result;
+  std::map<std::string, TensorValue> trace;
+  double seconds = 0;
+};
+
+Outcome run_session(const Model& model, const JobOptions& options, const EditRequest& request) {
+  Outcome outcome;
+  ProgressView view(options.log);
+  SessionOptions session;
+  session.threads = options.threads;
+  session.cancel = &cancel_token();
+  session.on_step = [&](const Progress& progress) { view.show(progress); };
+  if (!options.trace.empty()) {
+    session.on_trace = [&](const std::string& module, const TensorValue& value) {
+      outcome.trace[module] = value;
+    };
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  outcome.result = Session(model, std::move(session)).run(request);
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return outcome;
+}
+
+void write_results(const JobOptions& options, const EditRequest& request, const Outcome& outcome) {
+  const EditResult& result = outcome.result;
   const bool has_mask = request.mask.has_value();
   for (size_t i = 0; i < result.images.size(); ++i) {
     cancel_token().check();
@@ -128,10 +155,11 @@ void write_results(const JobOptions& options, const EditRequest& request, const 
       warn(output.path + " is a lossy format, so kept pixels are not bit-exact; use .png");
     }
     write_picture(image, output);
-    spdlog::info("wrote {}: {}x{}, {} steps, seed {}, {}{:.1f} s",
+    spdlog::info("wrote {}: {}x{}, {}, seed {}, {}{:.1f} s",
                  output.path == "-" ? "standard output" : output.path, image.width, image.height,
-                 result.report.steps_run, request.seeds[i],
-                 has_mask ? "mask " + percent(result.report.mask_coverage) + ", " : "", seconds);
+                 count_text(size_t(result.report.steps_run), "step"), request.seeds[i],
+                 has_mask ? "mask " + percent(result.report.mask_coverage) + ", " : "",
+                 outcome.seconds);
   }
 }
 
@@ -219,30 +247,17 @@ void run_job(const JobOptions& options, const EditRequest& request) {
   spdlog::debug("model {} ({}) on {}", model.path(), model.family(), model.backend());
   spdlog::debug("arithmetic {}: {}", model.dtype(), model.dtype_reason());
 
-  std::map<std::string, TensorValue> trace;
-  double seconds = 0;
-  EditResult result;
+  Outcome outcome;
   {
-    const Cancellable until_done;
-    ProgressView view(options.log);
-    SessionOptions session = {.threads = options.threads, .cancel = &cancel_token()};
-    session.on_step = [&](const Progress& progress) {
-      seconds = progress.seconds;
-      view.show(progress);
-    };
-    if (!options.trace.empty()) {
-      session.on_trace = [&](const std::string& module, const TensorValue& value) {
-        trace[module] = value;
-      };
+    const Cancellable until_saved;
+    outcome = run_session(model, options, request);
+    if (!options.trace.empty()) save_tensors(options.trace, outcome.trace);
+    if (!options.save_latents.empty()) {
+      save_tensors(options.save_latents, {{"latents", outcome.result.latents}});
     }
-    result = Session(model, std::move(session)).run(request);
   }
-  log_report(result.report, request.mask.has_value());
-  if (!options.trace.empty()) save_tensors(options.trace, trace);
-  if (!options.save_latents.empty()) {
-    save_tensors(options.save_latents, {{"latents", result.latents}});
-  }
-  write_results(options, request, result, seconds);
+  log_report(outcome.result.report, request.mask.has_value());
+  write_results(options, request, outcome);
   cancel_token().check();
 }
 

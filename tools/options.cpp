@@ -48,7 +48,7 @@ void add_prompt_options(CLI::App& app, JobOptions& o) {
   add_text(app, "--prompt", o.prompt, "TEXT", "what the picture shall show");
   add_text(app, "--negative-prompt", o.negative_prompt, "TEXT", "what it shall not show");
   app.add_flag("--truncate", o.truncate, "cut prompts at 75 tokens instead of chunking them");
-  add_real(app, "--guidance", o.guidance, -100, 1000,
+  add_real(app, "--guidance", o.guidance, 0, 1000,
            "pull towards the prompt; 1 or less ignores the negative prompt")
       ->default_str("7.5");
 }

@@ -6,7 +6,7 @@
     record_tokenizer_golden.py --merges src/models/data/clip_merges.txt --all --out /tmp/all.json
     DEDIT_TOKENIZER_GOLDEN=/tmp/all.json test_models --gtest_filter='ClipTokenizer*'
 
-The generator makes 5,000 prompts; the committed file holds every 20th of them, shortened where one
+The generator makes 5,000 prompts; the committed file holds every 10th of them, shortened where one
 is very long. --all writes all of them. Needs transformers 5 and tokenizers; their versions stand in
 the file.
 """
@@ -31,22 +31,146 @@ iridescent weathered baroque isometric low-poly hand-drawn glowing misty symmetr
 STYLES = """watercolour,oil painting,studio lighting,35mm,f/1.8,8k,4K UHD,trending on artstation,octane render,bokeh,
 art nouveau,ukiyo-e,by Alphonse Mucha,by Caspar David Friedrich,in the style of Klimt,Unreal Engine 5,(masterpiece:1.2),
 [sketch],{{best quality}},highly detailed,depth of field,award-winning,lo-fi,cel-shaded,#nofilter,@golden_hour""".replace(
-    "\n", "").split(",")
+    "\n", ""
+).split(
+    ","
+)
 SCRIPTS = [
-    "Größe über Straße ẞ", "naïve café déjà-vu Ångström", "Привет мир ЁЛКА", "Ελληνικά ΟΔΥΣΣΕΥΣ Σίσυφος", "العربية مرحبا ٣٤٥",
-    "עברית שָׁלוֹם", "हिन्दी नमस्ते ४५", "বাংলা ভাষা", "ไทย สวัสดี", "中文 山水画", "日本語 カタカナ ｶﾞｷﾞｸﾞ", "한국어 안녕하세요",
-    "ភាសាខ្មែរ", "မြန်မာ", "አማርኛ", "ქართული", "Հայերեն ԵՒ", "İstanbul ıI iİ", "Tiếng Việt đẹp", "ᏣᎳᎩ", "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𝟙𝟚", "Ⅷ ½ ² ①",
-    "ﬁne ﬂow ﬀ", "ǅ Ǆ ŉ ẖ", "ꙮ ꞏ ꟋꟌ", "𐐀𐐁 𐵐 𖺠", "𞤀𞤁", "ᾳ ᾼ Ω K Å", "ｆｕｌｌ ＷＩＤＴＨ １２", "ᄀ ᅡ ᆨ 각 각",
+    "Größe über Straße ẞ",
+    "naïve café déjà-vu Ångström",
+    "Привет мир ЁЛКА",
+    "Ελληνικά ΟΔΥΣΣΕΥΣ Σίσυφος",
+    "العربية مرحبا ٣٤٥",
+    "עברית שָׁלוֹם",
+    "हिन्दी नमस्ते ४५",
+    "বাংলা ভাষা",
+    "ไทย สวัสดี",
+    "中文 山水画",
+    "日本語 カタカナ ｶﾞｷﾞｸﾞ",
+    "한국어 안녕하세요",
+    "ភាសាខ្មែរ",
+    "မြန်မာ",
+    "አማርኛ",
+    "ქართული",
+    "Հայերեն ԵՒ",
+    "İstanbul ıI iİ",
+    "Tiếng Việt đẹp",
+    "ᏣᎳᎩ",
+    "𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𝟙𝟚",
+    "Ⅷ ½ ² ①",
+    "ﬁne ﬂow ﬀ",
+    "ǅ Ǆ ŉ ẖ",
+    "ꙮ ꞏ ꟋꟌ",
+    "𐐀𐐁 𐵐 𖺠",
+    "𞤀𞤁",
+    "ᾳ ᾼ Ω K Å",
+    "ｆｕｌｌ ＷＩＤＴＨ １２",
+    "ᄀ ᅡ ᆨ 각 각",
 ]
-MARKS = "\u0300\u0301\u0302\u0303\u0308\u030a\u0327\u0328\u0323\u0331\u0345\u0334\u05b0\u05bc\u064b\u0651\u093c\u0e38\u302a"
+MARKS = (
+    "\u0300\u0301\u0302\u0303\u0308\u030a\u0327\u0328\u0323\u0331\u0345\u0334\u05b0\u05bc\u064b\u0651\u093c\u0e38\u302a"
+)
 LATE_MARKS = "\u0897\u08d3\u1ac1\u1abf\u1df6\U00010d24\U0001e2ae\U00011938\U00011935\U00011930\u07fd\u1715"
 EMOJI = ["😀", "👍🏽", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "❤️", "☃", "👨🏿‍🚀", "🧑‍🎨", "1️⃣", "🫠", "🪿", "✨✨"]
-ENTITIES = ["&amp;", "&lt;b&gt;", "&quot;x&quot;", "&#39;", "&nbsp;", "&amp;amp;", "&eacute;", "<b>bold</b>", "Ã©", "â€™"]
-SPACES = [" ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u3000", "\u0085", "\u2028", "\u200b", "\ufeff", "\u180e", "\u1680", "\x0b", "\x1c"]
-CONTRACTIONS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'T", "'Re", "'VE", "'M", "'Ll", "'D", "’s", "''s", "'", "'x", "'ss", "'lll"]
-PUNCTUATION = list("!?.,;:-_()[]{}<>|/\\\"'`~@#$%^&*+=") + ["...", "!!!", "?!", "--", "—", "…", "«»", "“”", "¿", "¡", "•", "→", "©", "№", "€", "<|", "|>"]
-CONTROLS = ["\x00", "\x01", "\x07", "\x1b[31m", "\x7f", "\x80", "\u200d", "\u200e", "\u202e", "\ufe0f", "\ufffd", "\ufffe", "\U0010ffff", "\ue000"]
-SPECIALS = ["<|startoftext|>", "<|endoftext|>", "<|STARTOFTEXT|>", "<|EndOfText|>", "<|endoftext|", "< |endoftext|>", "<|endoftext|>>", "</w>", "<w/>", "<|startoftext|>s"]
+ENTITIES = [
+    "&amp;",
+    "&lt;b&gt;",
+    "&quot;x&quot;",
+    "&#39;",
+    "&nbsp;",
+    "&amp;amp;",
+    "&eacute;",
+    "<b>bold</b>",
+    "Ã©",
+    "â€™",
+]
+SPACES = [
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\r\n",
+    "\u00a0",
+    "\u2003",
+    "\u3000",
+    "\u0085",
+    "\u2028",
+    "\u200b",
+    "\ufeff",
+    "\u180e",
+    "\u1680",
+    "\x0b",
+    "\x1c",
+]
+CONTRACTIONS = [
+    "'s",
+    "'t",
+    "'re",
+    "'ve",
+    "'m",
+    "'ll",
+    "'d",
+    "'S",
+    "'T",
+    "'Re",
+    "'VE",
+    "'M",
+    "'Ll",
+    "'D",
+    "’s",
+    "''s",
+    "'",
+    "'x",
+    "'ss",
+    "'lll",
+]
+PUNCTUATION = list("!?.,;:-_()[]{}<>|/\\\"'`~@#$%^&*+=") + [
+    "...",
+    "!!!",
+    "?!",
+    "--",
+    "—",
+    "…",
+    "«»",
+    "“”",
+    "¿",
+    "¡",
+    "•",
+    "→",
+    "©",
+    "№",
+    "€",
+    "<|",
+    "|>",
+]
+CONTROLS = [
+    "\x00",
+    "\x01",
+    "\x07",
+    "\x1b[31m",
+    "\x7f",
+    "\x80",
+    "\u200d",
+    "\u200e",
+    "\u202e",
+    "\ufe0f",
+    "\ufffd",
+    "\ufffe",
+    "\U0010ffff",
+    "\ue000",
+]
+SPECIALS = [
+    "<|startoftext|>",
+    "<|endoftext|>",
+    "<|STARTOFTEXT|>",
+    "<|EndOfText|>",
+    "<|endoftext|",
+    "< |endoftext|>",
+    "<|endoftext|>>",
+    "</w>",
+    "<w/>",
+    "<|startoftext|>s",
+]
 
 
 def caption(r):
@@ -89,7 +213,9 @@ def pieces(r):
 
 def code_point(r):
     while True:
-        c = r.choice([r.randrange(0x20, 0x250), r.randrange(0x250, 0x3000), r.randrange(0x110000), r.randrange(0x1F000, 0x1FB00)])
+        c = r.choice(
+            [r.randrange(0x20, 0x250), r.randrange(0x250, 0x3000), r.randrange(0x110000), r.randrange(0x1F000, 0x1FB00)]
+        )
         if not 0xD800 <= c < 0xE000:
             return c
 
@@ -123,7 +249,13 @@ def byte_alphabet():
 
 def vocabulary(merges):
     letters = byte_alphabet()
-    return [*letters, *(c + "</w>" for c in letters), *(m.replace(" ", "") for m in merges), "<|startoftext|>", "<|endoftext|>"]
+    return [
+        *letters,
+        *(c + "</w>" for c in letters),
+        *(m.replace(" ", "") for m in merges),
+        "<|startoftext|>",
+        "<|endoftext|>",
+    ]
 
 
 def ids(tokenizer, text):
@@ -149,15 +281,43 @@ def record_prompts(merges, everything):
     )
     texts = prompts()
     if not everything:
-        texts = [t[:400] if i % 40 else t for i, t in enumerate(texts)][::20]
+        texts = [t[:400] if i % 40 else t for i, t in enumerate(texts)][::10]
     rows = [{"text": t, "ids": ids(tokenizer, t)} for t in texts]
     for i in range(0, len(rows), 25):
         rows[i]["padded"] = padded(tokenizer, rows[i]["text"])
     # Bytes that are no UTF-8, as Python replaces them.
-    ill_formed = ["ff", "6180", "c3", "c0af", "e0809f", "eda080", "f09f9880f09f98", "f4908080", "61e282", "f8888080", "c328", "e28061"]
+    ill_formed = [
+        "ff",
+        "6180",
+        "c3",
+        "c0af",
+        "e0809f",
+        "eda080",
+        "f09f9880f09f98",
+        "f4908080",
+        "61e282",
+        "f8888080",
+        "c328",
+        "e28061",
+    ]
     for text in ill_formed:
         rows.append({"bytes": text, "ids": ids(tokenizer, bytes.fromhex(text).decode("utf-8", "replace"))})
-    return {**meta(), "rows": rows}
+    return {**meta(), "rows": rows, "blocks": record_blocks(tokenizer)}
+
+
+BLOCK = 0x400
+
+
+def record_blocks(tokenizer):
+    """FNV-1a of the ids of every code point, each a word, block by block: planes 0 to 3 and some tags."""
+    blocks = []
+    for first in [*range(0, 0x32400, BLOCK), 0xE0000]:
+        text = " ".join(chr(c) for c in range(first, first + BLOCK) if not 0xD800 <= c < 0xE000)
+        h = 0xCBF29CE484222325
+        for token_id in ids(tokenizer, text):
+            h = (h ^ token_id) * 0x100000001B3 % 2**64
+        blocks.append([first, f"{h:016x}"])
+    return blocks
 
 
 def token(content, **flags):
@@ -171,7 +331,7 @@ def config_token(content, **flags):
 def record_folders(merges):
     """Settings of checkpoints in every form that is found, on a small vocabulary with its own ids."""
     merges = merges[:60]
-    vocab = {t: (i * 7 + 3) % 574 for i, t in enumerate(vocabulary(merges))}
+    vocab = {t: (i * 5 + 3) % 574 for i, t in enumerate(vocabulary(merges))}
     assert len(vocab) == 574 and len(set(vocab.values())) == 574
     base = {"vocab.json": vocab, "merges.txt": "#version: 0.2\n" + "\n".join(merges) + "\n"}
     tokenizer_json = {
@@ -179,7 +339,10 @@ def record_folders(merges):
         "added_tokens": [{"id": vocab["<|endoftext|>"], **token("<|endoftext|>", special=True, normalized=False)}],
         "model": {"type": "BPE", "vocab": vocab, "merges": [m.split(" ") for m in merges]},
     }
-    sd15_names = {k: config_token(v) for k, v in (("bos_token", "<|startoftext|>"), ("eos_token", "<|endoftext|>"), ("unk_token", "<|endoftext|>"))}
+    sd15_names = {
+        k: config_token(v)
+        for k, v in (("bos_token", "<|startoftext|>"), ("eos_token", "<|endoftext|>"), ("unk_token", "<|endoftext|>"))
+    }
     sd15_map = {k: {x: y for x, y in v.items() if x != "__type"} for k, v in sd15_names.items()}
     folders = {
         "bare": {},
@@ -193,7 +356,10 @@ def record_folders(merges):
         },
         "resaved": {
             "tokenizer_config.json": {
-                "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "!",
+                "bos_token": "<|startoftext|>",
+                "eos_token": "<|endoftext|>",
+                "unk_token": "<|endoftext|>",
+                "pad_token": "!",
                 "model_max_length": 20,
                 "added_tokens_decoder": {
                     str(vocab["!"]): token("!", normalized=False, special=True),
@@ -210,8 +376,10 @@ def record_folders(merges):
         "strips": {
             "tokenizer_config.json": {
                 "added_tokens_decoder": {
-                    "574": token("<left>", lstrip=True), "575": token("<right>", rstrip=True, normalized=False),
-                    "576": token("word", single_word=True), "577": token("<both>", lstrip=True, rstrip=True, special=True),
+                    "574": token("<left>", lstrip=True),
+                    "575": token("<right>", rstrip=True, normalized=False),
+                    "576": token("word", single_word=True),
+                    "577": token("<both>", lstrip=True, rstrip=True, special=True),
                 }
             }
         },
@@ -219,9 +387,14 @@ def record_folders(merges):
         "tokenizer_json_first": {"merges.txt": "a b c\n", "tokenizer.json": tokenizer_json},
     }
     texts = [
-        "", "a photo of a cat!", "Hello <|endoftext|> there <|ENDOFTEXT|> <|StartOfText|><|startoftext|>", "!!! wow!? é",
-        "a <cat-toy> and <Cat-Toy>_1 <OTHER> <other>s <Extra> <extra> <pad>", "x  <left> y <right>  z <BOTH> w  <both>  <left> ",
-        "a word, words, sword WORD. word", "ein längerer Satz " * 12,
+        "",
+        "a photo of a cat!",
+        "Hello <|endoftext|> there <|ENDOFTEXT|> <|StartOfText|><|startoftext|>",
+        "!!! wow!? é",
+        "a <cat-toy> and <Cat-Toy>_1 <OTHER> <other>s <Extra> <extra> <pad>",
+        "x  <left> y <right>  z <BOTH> w  <both>  <left> ",
+        "a word, words, sword WORD. word",
+        "ein längerer Satz " * 12,
     ]
     recorded = {}
     for name, changes in folders.items():
@@ -234,7 +407,10 @@ def record_folders(merges):
         length = tokenizer.model_max_length if tokenizer.model_max_length < 1e6 else 77
         recorded[name] = {
             "changes": changes,
-            "begin": tokenizer.bos_token_id, "end": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id, "max_length": length,
+            "begin": tokenizer.bos_token_id,
+            "end": tokenizer.eos_token_id,
+            "pad": tokenizer.pad_token_id,
+            "max_length": length,
             "rows": [{"text": t, "ids": ids(tokenizer, t), "padded": padded(tokenizer, t, length)} for t in texts],
         }
     return {**meta(), "base": base, "folders": recorded}
@@ -255,7 +431,7 @@ def main():
     parser.add_argument("--folders", help="tokenizer folders and what the reference makes of them")
     args = parser.parse_args()
     with open(args.merges, encoding="utf-8") as f:
-        merges = f.read().splitlines()
+        merges = f.read().rstrip("\n").split("\n")
     if args.out:
         write(args.out, record_prompts(merges, args.all))
     if args.folders:

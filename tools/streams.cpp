@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -88,7 +89,8 @@ void check_writable(const std::string& path, bool no_clobber) {
   if (!fs::is_directory(folder, ignored)) {
     throw Error(ErrorKind::kOutput,
                 "'" + path + "' cannot be written: '" + folder + "' is not a folder",
-                "make the folder first: mkdir -p '" + folder + "'");
+                fs::exists(folder, ignored) ? "choose another folder"
+                                            : "make the folder first: mkdir -p '" + folder + "'");
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
     throw Error(

@@ -237,6 +237,10 @@ std::string number_text(double value) {
   return text.str();
 }
 
+std::string count_text(size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 void add_params(CLI::App& app, std::span<const Param> params,
                 std::map<std::string, double>& values) {
   for (const Param& param : params) {

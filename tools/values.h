@@ -73,6 +73,9 @@ CLI::Option* add_real(CLI::App& app, const std::string& name, T& value, double m
 /// Text of a number for messages and help.
 std::string number_text(double value);
 
+/// "1 step", "2 steps".
+std::string count_text(size_t count, const std::string& noun);
+
 /// One option per row; `values` holds every row's value, defaults included. kFile rows are left
 /// out: a library call takes numbers only.
 void add_params(CLI::App& app, std::span<const Param> params,

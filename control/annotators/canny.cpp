@@ -1,7 +1,6 @@
 // Canny edges exactly as cv2.Canny(rgb, low, high, L2gradient=l2) makes them: no blur, 3x3 Sobel
 // with replicated borders, and on colour the channel with the largest gradient at each pixel.
 // J. Canny, A Computational Approach to Edge Detection, IEEE PAMI 8(6), 1986.
-#include <algorithm>
 
 #include <opencv2/imgproc.hpp>
 
@@ -29,10 +28,18 @@ constexpr Param kParams[] = {
     {.name = "l2", .kind = ParamKind::kFlag, .help = "measure gradients by L2 norm, not |dx|+|dy|"},
 };
 
+/// Both, and nothing else.
 bool is_black_and_white(const Image& rgb) {
-  return std::all_of(rgb.data.begin(), rgb.data.end(),
-                     [](std::byte v) { return v == std::byte{0} || v == std::byte{255}; }) &&
-         rgb.data.end() != std::find(rgb.data.begin(), rgb.data.end(), std::byte{255});
+  bool has_black = false;
+  bool has_white = false;
+  for (size_t i = 0; i < rgb.data.size(); i += 3) {
+    const std::byte v = rgb.data[i];
+    if (rgb.data[i + 1] != v || rgb.data[i + 2] != v) return false;
+    if (v != std::byte{0} && v != std::byte{255}) return false;
+    has_black |= v == std::byte{0};
+    has_white |= v == std::byte{255};
+  }
+  return has_black && has_white;
 }
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {

@@ -14,11 +14,11 @@
 namespace dedit::kernels::DEDIT_ISA {
 namespace {
 
-constexpr int64_t kQueries = 2 * kLanes;   // queries of a tile
-constexpr int64_t kKeys = 128;             // keys between two corrections of the sums
-constexpr int64_t kPassBytes = 256 << 10;  // packed K and V of a pass
-constexpr int64_t kTaskBytes = 384 << 10;  // queries and results of a task
-constexpr int64_t kMaxTaskQueries = 1024;
+constexpr int64_t kQueries = 2 * kLanes;    // queries of a tile
+constexpr int64_t kKeys = 128;              // keys between two corrections of the sums
+constexpr int64_t kPassBytes = 256 << 10;   // packed K and V of a pass
+constexpr int64_t kTaskBytes = 1024 << 10;  // queries and results of a task
+constexpr int64_t kMaxTaskQueries = 512;
 constexpr float kHidden = -3e38f;  // score of a key that a query may not see
 constexpr float kLog2E = 1.44269504f;
 
@@ -150,7 +150,7 @@ void start_queries(const Head<F>& h, int64_t q_row, int64_t block, const Scratch
       for (int64_t j = 0; j < kLanes && i + j < h.steps; ++j)
         store(q + (i + j) * kQueries + half, rows[j]);
     }
-    store(s.maxima + block * kQueries + half, broadcast(kHidden));
+    store(s.maxima + block * kQueries + half, set1(kHidden));
     store(s.sums + block * kQueries + half, zero());
   }
   float* o = s.o + block * h.dim * kQueries;
@@ -203,7 +203,7 @@ inline __attribute__((always_inline)) void add_products(const TileArgs& t, Vec (
     const Vec b0 = load(b), b1 = load(b + kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Vec ar = broadcast(a[r]);
+      const Vec ar = set1(a[r]);
       sum[r][0] = F::multiply_add(ar, b0, sum[r][0]);
       sum[r][1] = F::multiply_add(ar, b1, sum[r][1]);
     }
@@ -229,21 +229,20 @@ void score_tile(const TileArgs& t) {
   store(t.row + kLanes, m1);
 }
 
-/// kRows channels of the result: the old ones times their factors, plus V^T P^T.
+/// kRows channels of the result: the old ones times their factors, plus V^T P^T. Each block is
+/// summed by itself first, which keeps the error from growing with the number of keys.
 template <class F, int kRows>
 void result_tile(const TileArgs& t) {
-  const Vec f0 = load(t.row), f1 = load(t.row + kLanes);
   Vec sum[kRows][2];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    sum[r][0] = mul(load(t.c + r * kQueries), f0);
-    sum[r][1] = mul(load(t.c + r * kQueries + kLanes), f1);
-  }
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = zero();
   add_products<F, kRows>(t, sum);
+  const Vec f0 = load(t.row), f1 = load(t.row + kLanes);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    store(t.c + r * kQueries, sum[r][0]);
-    store(t.c + r * kQueries + kLanes, sum[r][1]);
+    float* c = t.c + r * kQueries;
+    store(c, fma(load(c), f0, sum[r][0]));
+    store(c + kLanes, fma(load(c + kLanes), f1, sum[r][1]));
   }
 }
 
@@ -271,7 +270,7 @@ void hide_later_keys(int64_t first_query, int64_t first_key, int64_t n, const fl
     for (int64_t j = 0; j < n; ++j) {
       float* row = scores + j * kQueries + half;
       const Vec seen =
-          where_at_least(index, static_cast<float>(first_key + j), load(row), broadcast(kHidden));
+          where_at_least(index, static_cast<float>(first_key + j), load(row), set1(kHidden));
       store(row, seen);
       m = max(m, seen);
     }
@@ -282,10 +281,11 @@ void hide_later_keys(int64_t first_query, int64_t first_key, int64_t n, const fl
 /// Scores -> 2^(scale * (score - maximum)) in the form that the second product takes, and their
 /// sums. The sums are of the rounded probabilities: the weights of the values then add up to 1.
 template <class F>
-void probabilities(int64_t n, float scale, const float* maxima, float* p, float* sums) {
-  const Vec c = broadcast(scale), one = F::ones();
-  const Vec m[2] = {mul(load(maxima), c), mul(load(maxima + kLanes), c)};
-  Vec sum[2] = {load(sums), load(sums + kLanes)};
+void probabilities(int64_t n, float scale, const float* maxima, const float* factors, float* p,
+                   float* sums) {
+  const Vec c = set1(scale);
+  const Vec m[2] = {load(maxima) * c, load(maxima + kLanes) * c};
+  Vec sum[2] = {zero(), zero()};
   const auto power = [&](int64_t i, int half) {
     return exp2_of(fms(load(p + i * kQueries + half * kLanes), c, m[half]), F::kExp2);
   };
@@ -295,12 +295,14 @@ void probabilities(int64_t n, float scale, const float* maxima, float* p, float*
       const Vec even = power(i, half);
       const Vec odd = F::kPair == 2 ? power(i + 1, half) : zero();
       const Vec packed = F::probabilities(even, odd);
-      sum[half] = F::multiply_add(one, packed, sum[half]);
+      sum[half] = F::add(packed, sum[half]);
       store(out + half * kLanes, packed);
     }
   }
-  store(sums, sum[0]);
-  store(sums + kLanes, sum[1]);
+  for (int half = 0; half < 2; ++half) {
+    float* total = sums + half * kLanes;
+    store(total, fma(load(total), load(factors + half * kLanes), sum[half]));
+  }
 }
 
 /// Takes one block of queries past n packed keys.
@@ -308,7 +310,6 @@ template <class F>
 void attend(const Head<F>& h, const Scratch& s, int64_t block, int64_t first_key, int64_t n,
             bool is_diagonal, const float* k, const float* v) {
   float* old_maxima = s.maxima + block * kQueries;
-  float* sums = s.sums + block * kQueries;
   const float* q = s.q + block * h.steps * kQueries;
   float* o = s.o + block * h.dim * kQueries;
   alignas(64) float maxima[kQueries], factors[kQueries];
@@ -321,14 +322,13 @@ void attend(const Head<F>& h, const Scratch& s, int64_t block, int64_t first_key
   if (is_diagonal)
     hide_later_keys(h.first_query + block * kQueries, first_key, n, old_maxima, s.p, maxima);
   for (int64_t i = 0; i < kQueries; i += kLanes) {
-    const Vec c = broadcast(h.scale), m = load(maxima + i);
-    const Vec factor = exp2_of(fms(load(old_maxima + i), c, mul(m, c)), F::kExp2);
+    const Vec c = set1(h.scale), m = load(maxima + i);
+    const Vec factor = exp2_of(fms(load(old_maxima + i), c, m * c), F::kExp2);
     store(factors + i, factor);
-    store(sums + i, mul(load(sums + i), factor));
     store(old_maxima + i, m);
-    if (n % F::kPair) store(s.p + n * kQueries + i, broadcast(kHidden));
+    if (n % F::kPair) store(s.p + n * kQueries + i, set1(kHidden));
   }
-  probabilities<F>(n, h.scale, maxima, s.p, sums);
+  probabilities<F>(n, h.scale, maxima, factors, s.p, s.sums + block * kQueries);
   const int64_t steps = (n + F::kPair - 1) / F::kPair;
   for_tiles(h.dim, [&](int64_t first, int64_t count) {
     run_result_tile<F>(count, {steps, v + first * steps, s.p, o + first * kQueries, factors},
@@ -340,15 +340,15 @@ template <class F>
 void finish_queries(const Head<F>& h, int64_t y_row, int64_t block, const Scratch& s) {
   const float* o = s.o + block * h.dim * kQueries;
   for (int64_t half = 0; half < kQueries; half += kLanes) {
-    const Vec inverse = div(broadcast(1), load(s.sums + block * kQueries + half));
+    const Vec inverse = set1(1) / load(s.sums + block * kQueries + half);
     const int64_t first = block * kQueries + half;
     for (int64_t i = 0; i < h.dim; i += kLanes) {
       Vec rows[kLanes];
       for (int j = 0; j < kLanes; ++j)
-        rows[j] = i + j < h.dim ? mul(load(o + (i + j) * kQueries + half), inverse) : zero();
+        rows[j] = i + j < h.dim ? load(o + (i + j) * kQueries + half) * inverse : zero();
       transpose(rows);
       for (int64_t j = 0; j < kLanes && first + j < h.n_queries; ++j)
-        store_part(h.y + (first + j) * y_row + i, rows[j], h.dim - i);
+        store_up_to(h.y + (first + j) * y_row + i, rows[j], h.dim - i);
     }
   }
 }

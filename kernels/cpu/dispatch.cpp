@@ -1,6 +1,7 @@
 // Which instruction sets this CPU and operating system support. Compiled for the baseline.
 #include <cpuid.h>
 #include <cstring>
+#include <initializer_list>
 #include <sys/syscall.h>
 #include <unistd.h>
 

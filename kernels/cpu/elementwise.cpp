@@ -81,6 +81,23 @@ void lincomb(const LincombTerm* terms, int n_terms, int64_t n, void* y) {
 }
 
 template <class T>
+void blend(const float* mask, const void* a, const void* b, int64_t pixels, int64_t channels,
+           void* y) {
+  for (int64_t p = 0; p < pixels; ++p) {
+    const float m = mask[p];
+    const T* from_a = static_cast<const T*>(a) + p * channels;
+    const T* from_b = static_cast<const T*>(b) + p * channels;
+    T* out = static_cast<T*>(y) + p * channels;
+    for_each_vec(channels, [&](int64_t i, int64_t n) {
+      // A product with zero would let the other side's infinities and NaNs through.
+      const Vec va = load(from_a + i, n), vb = load(from_b + i, n);
+      const Vec mixed = fma(set1(m), va, set1(1.0f - m) * vb);
+      store(out + i, m == 1.0f ? va : m == 0.0f ? vb : mixed, n);
+    });
+  }
+}
+
+template <class T>
 void add_rows(const float* table, const float* position, int64_t n, void* y) {
   T* out = static_cast<T*>(y);
   for_each_vec(n, [&](int64_t i, int64_t lanes) {
@@ -123,6 +140,8 @@ template void activation<float>(const void*, int64_t, Activation, void*);
 template void activation<uint16_t>(const void*, int64_t, Activation, void*);
 template void lincomb<float>(const LincombTerm*, int, int64_t, void*);
 template void lincomb<uint16_t>(const LincombTerm*, int, int64_t, void*);
+template void blend<float>(const float*, const void*, const void*, int64_t, int64_t, void*);
+template void blend<uint16_t>(const float*, const void*, const void*, int64_t, int64_t, void*);
 template void add_rows<float>(const float*, const float*, int64_t, void*);
 template void add_rows<uint16_t>(const float*, const float*, int64_t, void*);
 

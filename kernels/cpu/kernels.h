@@ -79,6 +79,10 @@ struct KernelTable {
   void (*activation[kTypes])(const void* x, int64_t n, Activation, void* y);
   /// y = sum of a_i x_i, in order; by type of y, which may be any x of y's type.
   void (*lincomb[kTypes])(const LincombTerm* terms, int n_terms, int64_t n, void* y);
+  /// y = mask * a + (1 - mask) * b on [pixels, channels], mask [pixels]; exactly a where mask is 1
+  /// and exactly b where it is 0. y may be a or b.
+  void (*blend[kTypes])(const float* mask, const void* a, const void* b, int64_t pixels,
+                        int64_t channels, void* y);
   /// y [n] = table [n] + position [n], rows of the embedding tables.
   void (*add_rows[kTypes])(const float* table, const float* position, int64_t n, void* y);
   void (*f32_from_bf16)(const uint16_t* x, int64_t n, float* y);

@@ -21,6 +21,9 @@ void activation(const void* x, int64_t n, Activation kind, void* y);
 template <class T>
 void lincomb(const LincombTerm* terms, int n_terms, int64_t n, void* y);
 template <class T>
+void blend(const float* mask, const void* a, const void* b, int64_t pixels, int64_t channels,
+           void* y);
+template <class T>
 void add_rows(const float* table, const float* position, int64_t n, void* y);
 
 void f32_from_bf16(const uint16_t* x, int64_t n, float* y);

@@ -14,6 +14,7 @@ const KernelTable& table() {
       .geglu = {geglu<float>, geglu<uint16_t>},
       .activation = {activation<float>, activation<uint16_t>},
       .lincomb = {lincomb<float>, lincomb<uint16_t>},
+      .blend = {blend<float>, blend<uint16_t>},
       .add_rows = {add_rows<float>, add_rows<uint16_t>},
       .f32_from_bf16 = f32_from_bf16,
       .bf16_from_f32 = bf16_from_f32,

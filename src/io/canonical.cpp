@@ -2,6 +2,7 @@
 
 #include "core/str.h"
 #include "io/keymap.h"
+#include "io/shown.h"
 
 #include "dedit/error.h"
 
@@ -13,8 +14,8 @@ void insert(Component& component, const std::string& stored, const std::string& 
   if (component.name == "vae") view = squeeze_vae_attention(canonical, view);
   if (component.tensors.emplace(canonical, view).second) return;
   throw Error(ErrorKind::kModel,
-              str(component.source, ": '", stored, "' and another tensor both stand for ",
-                  component.name, " '", canonical, "'"),
+              str(component.source, ": ", in_quotes(stored), " and another tensor both stand for ",
+                  component.name, " ", in_quotes(canonical)),
               "the file is a bad merge of two layouts: use another release of the model");
 }
 
@@ -74,8 +75,9 @@ Component canonical_compvis(std::string name, std::string source, std::string_vi
 void refuse_unread_types(const WeightSet& weights, const std::string& source) {
   for (const auto& [name, type] : weights.other) {
     if (type.starts_with("F") && name.ends_with("weight")) {
-      throw Error(ErrorKind::kModel, str(source, ": '", name, "' is stored as ", type,
-                                         ", which is not read"),
+      throw Error(ErrorKind::kModel,
+                  str(source, ": ", in_quotes(name),
+                      " is stored in a type or shape that is not read (", type, ")"),
                   "use the f16, bf16 or f32 release of the model");
     }
   }

@@ -81,6 +81,9 @@ class Checkpoint {
   const std::vector<std::string>& unknown() const { return unknown_; }
 
  private:
+  static Checkpoint open_folder(const std::string& path);
+  static Checkpoint open_single_file(const std::string& path);
+
   std::string path_;
   Layout layout_ = Layout::kDiffusers;
   std::map<std::string, Component, std::less<>> components_;

@@ -32,5 +32,7 @@ struct NamedKind {
   std::string phrase;
 };
 NamedKind classify_weights(const WeightSet& weights);
+/// "this is a LoRA, not a ControlNet".
+std::string not_what(const NamedKind& found, const std::string& wanted);
 
 }  // namespace dedit

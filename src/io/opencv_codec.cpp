@@ -52,6 +52,51 @@ class QuietOpenCv {
               "convert it to PNG with the program that made it");
 }
 
+/// How a TIFF file says its fourth channel relates to the colours (TIFF 6.0, section 18).
+enum class TiffAlpha { kUnspecified = 0, kAssociated = 1, kStraight = 2 };
+
+TiffAlpha tiff_alpha(Bytes bytes) {
+  const auto tag = find_tiff_tag(bytes, kTiffExtraSamples);
+  if (!tag || tag->value > 2) return TiffAlpha::kUnspecified;
+  return TiffAlpha(tag->value);
+}
+
+/// A copy whose alpha is declared unspecified: libtiff's 8-bit reader multiplies colours by
+/// straight alpha, which cannot be undone, and leaves unspecified alpha alone.
+std::vector<std::byte> without_alpha_kind(Bytes tiff) {
+  std::vector<std::byte> copy(tiff.begin(), tiff.end());
+  const auto tag = find_tiff_tag(tiff, kTiffExtraSamples);
+  if (!tag) return copy;
+  const auto at = tag->bytes.data() - tiff.data();
+  std::fill_n(copy.begin() + at, std::min<size_t>(tag->bytes.size(), 2), std::byte{0});
+  return copy;
+}
+
+/// Colours out of a picture whose colours are multiplied by alpha, rounded.
+template <class T>
+void divide_by_alpha(Image& image, double max) {
+  for (int y = 0; y < image.height; ++y) {
+    T* p = image.row<T>(y);
+    for (int x = 0; x < image.width; ++x, p += 4) {
+      if (p[3] == 0) continue;
+      const double factor = max / double(p[3]);
+      for (int c = 0; c < 3; ++c) p[c] = cv::saturate_cast<T>(std::min(p[c] * factor, max));
+    }
+  }
+}
+
+void straighten_alpha(Image& image) {
+  if (image.channels != 4) return;
+  switch (image.type) {
+    case PixelType::kU8:
+      return divide_by_alpha<uint8_t>(image, 255);
+    case PixelType::kU16:
+      return divide_by_alpha<uint16_t>(image, 65535);
+    case PixelType::kF32:
+      return divide_by_alpha<float>(image, 1);
+  }
+}
+
 cv::Mat decode_mat(Bytes bytes, const std::string& name) {
   if (bytes.size() > size_t(std::numeric_limits<int>::max())) fail_damaged(name);
   const cv::Mat packed(1, int(bytes.size()), CV_8U, const_cast<std::byte*>(bytes.data()));
@@ -213,13 +258,18 @@ void insert_jpeg_profile(const std::vector<uint8_t>& icc, std::vector<uchar>& jp
 }  // namespace
 
 Image decode_with_opencv(Bytes bytes, const PictureHeader& header, const std::string& name) {
-  cv::Mat mat = decode_mat(bytes, name);
+  const bool is_tiff = header.format == PictureFormat::kTiff;
+  const TiffAlpha alpha = is_tiff ? tiff_alpha(bytes) : TiffAlpha::kUnspecified;
+  cv::Mat mat = alpha == TiffAlpha::kStraight ? decode_mat(without_alpha_kind(bytes), name)
+                                              : decode_mat(bytes, name);
+  if (mat.channels() > 4) fail_damaged(name);
   const PixelType type = pixel_type_of(mat, name);
   check_float_range(mat, name);
   scale_pnm(header, mat);
   Image image(mat.cols, mat.rows, mat.channels(), type);
   cv::Mat pixels = mat_of(image);
   swap_red_and_blue(mat, pixels);
+  if (alpha == TiffAlpha::kAssociated) straighten_alpha(image);
   const std::string_view space = image.channels <= 2 ? "GRAY" : "RGB ";
   if (has_text(std::as_bytes(std::span(header.icc)), 16, space)) image.icc = header.icc;
   return apply_orientation(std::move(image), header.orientation);

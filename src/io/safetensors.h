@@ -32,8 +32,6 @@ class SafetensorsFile {
   std::string_view header() const;
   /// All bytes after the header.
   std::span<const std::byte> data() const;
-  /// Asks the system to start reading the data from disk; returns without waiting for it.
-  void prefetch() const;
 
   ~SafetensorsFile();
   SafetensorsFile(const SafetensorsFile&) = delete;

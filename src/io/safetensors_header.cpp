@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/str.h"
+#include "io/shown.h"
 
 #include "dedit/error.h"
 
@@ -46,7 +47,8 @@ json parse_json(std::string_view text, const std::string& path) {
       keys.pop_back();
     } else if (event == json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(key).second) corrupt(path, str("its header has '", key, "' twice"));
+      if (!keys.back().insert(key).second)
+        corrupt(path, str("its header has ", in_quotes(key), " twice"));
     }
     return true;
   };
@@ -65,7 +67,7 @@ std::map<std::string, std::string> parse_metadata(const json& value, const std::
   std::map<std::string, std::string> metadata;
   if (!value.is_object()) corrupt(path, "__metadata__ in its header is not a JSON object");
   for (const auto& [key, text] : value.items()) {
-    if (!text.is_string()) corrupt(path, str("metadata '", key, "' is not a string"));
+    if (!text.is_string()) corrupt(path, str("metadata ", in_quotes(key), " is not a string"));
     metadata[key] = text.get<std::string>();
   }
   return metadata;
@@ -83,7 +85,7 @@ std::vector<int64_t> parse_integers(const json& object, const char* field, const
     const bool fits = value.is_number_unsigned() &&
                       value.get<uint64_t>() <= uint64_t(std::numeric_limits<int64_t>::max());
     if (!fits) {
-      corrupt(path, str(where, " has ", value.dump(), " in '", field,
+      corrupt(path, str(where, " has ", shown(value.dump()), " in '", field,
                         "', which is not a non-negative integer"));
     }
     values.push_back(value.get<int64_t>());
@@ -107,7 +109,7 @@ int64_t bytes_of(const std::vector<int64_t>& shape, int bits) {
 }
 
 SafetensorsEntry parse_entry(const std::string& name, const json& value, const std::string& path) {
-  const std::string where = str("tensor '", name, "'");
+  const std::string where = str("tensor ", in_quotes(name));
   if (!value.is_object()) corrupt(path, str(where, " is not described by a JSON object"));
   SafetensorsEntry entry;
   entry.name = name;
@@ -115,12 +117,13 @@ SafetensorsEntry parse_entry(const std::string& name, const json& value, const s
   if (dtype == value.end() || !dtype->is_string()) corrupt(path, str(where, " has no 'dtype'"));
   entry.dtype = dtype->get<std::string>();
   const auto* type = std::ranges::find(kTypes, entry.dtype, &StoredType::name);
-  if (type == std::end(kTypes)) corrupt(path, str(where, " has unknown type '", entry.dtype, "'"));
+  if (type == std::end(kTypes))
+    corrupt(path, str(where, " has unknown type ", in_quotes(entry.dtype)));
 
   entry.shape = parse_integers(value, "shape", where, path);
   const int64_t bytes = bytes_of(entry.shape, type->bits);
   const std::string described =
-      str(where, " of type ", entry.dtype, " and shape ", shape_text(entry.shape));
+      str(where, " of type ", entry.dtype, " and shape ", shown(shape_text(entry.shape)));
   if (bytes < 0) corrupt(path, str(described, " has no possible size"));
 
   const std::vector<int64_t> offsets = parse_integers(value, "data_offsets", where, path);
@@ -147,19 +150,19 @@ void check_layout(std::vector<SafetensorsEntry>& entries, int64_t data_start, in
   std::string before = "the header";
   for (const SafetensorsEntry& entry : entries) {
     if (entry.begin < end) {
-      corrupt(path, str("the data of ", before, " and '", entry.name, "' overlap"));
+      corrupt(path, str("the data of ", before, " and ", in_quotes(entry.name), " overlap"));
     }
     if (entry.begin > end) {
-      corrupt(path, str(entry.begin - end, " bytes between ", before, " and '", entry.name,
-                        "' belong to no tensor"));
+      corrupt(path, str(entry.begin - end, " bytes between ", before, " and ",
+                        in_quotes(entry.name), " belong to no tensor"));
     }
     end = entry.end;
-    before = "'" + entry.name + "'";
+    before = in_quotes(entry.name);
   }
   if (end == data_bytes) return;
   if (end < data_bytes) corrupt(path, str(data_bytes - end, " bytes follow its last tensor"));
   const auto cut = std::ranges::find_if(entries, [&](const auto& e) { return e.end > data_bytes; });
-  throw Error(ErrorKind::kModel, str(path, ": the file ends inside tensor '", cut->name, "'"),
+  throw Error(ErrorKind::kModel, str(path, ": the file ends inside tensor ", in_quotes(cut->name)),
               str("the download is incomplete: expected ", data_start + end, " bytes, found ",
                   data_start + data_bytes, "; fetch it again"));
 }

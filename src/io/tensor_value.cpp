@@ -2,6 +2,7 @@
 
 #include "core/str.h"
 #include "io/safetensors.h"
+#include "io/shown.h"
 
 #include "dedit/error.h"
 
@@ -16,7 +17,7 @@ std::string names_hint(const SafetensorsFile& file) {
   int n = 0;
   for (const auto& [name, view] : file.tensors()) {
     if (n++ == kShown) return str("the file has ", names, " and others");
-    names += (names.empty() ? "'" : ", '") + name + "'";
+    names += (names.empty() ? "" : ", ") + in_quotes(name);
   }
   return "the file has " + names;
 }
@@ -37,11 +38,11 @@ TensorValue load_tensor(const std::string& path, const std::string& name) {
   if (found == file->tensors().end()) {
     const auto other = file->other().find(name);
     if (other == file->other().end()) {
-      throw Error(ErrorKind::kInput, str(path, ": there is no tensor '", name, "'"),
+      throw Error(ErrorKind::kInput, str(path, ": there is no tensor ", in_quotes(name)),
                   names_hint(*file));
     }
     throw Error(ErrorKind::kInput,
-                str(path, ": tensor '", name, "' has type ", other->second,
+                str(path, ": tensor ", in_quotes(name), " has type ", other->second,
                     " or more than four dimensions"),
                 "give f32, f16 or bf16 values of at most four dimensions");
   }
@@ -49,7 +50,7 @@ TensorValue load_tensor(const std::string& path, const std::string& name) {
   TensorValue value;
   for (int i = 0; i < view.shape.rank(); ++i) value.shape.push_back(view.shape[i]);
   value.values.resize(size_t(view.numel()));
-  read_f32(view, 0, view.numel(), value.values.data());
+  if (view.numel() > 0) read_f32(view, 0, view.numel(), value.values.data());
   return value;
 }
 
@@ -57,14 +58,18 @@ void save_tensors(const std::string& path, const std::map<std::string, TensorVal
   std::vector<NamedTensor> named;
   for (const auto& [name, value] : tensors) {
     if (value.shape.size() > 4) {
-      throw Error(ErrorKind::kUsage,
-                  str("tensor '", name, "' has ", value.shape.size(), " dimensions, more than 4"));
+      throw Error(ErrorKind::kUsage, str("tensor ", in_quotes(name), " has ", value.shape.size(),
+                                         " dimensions, more than 4"));
     }
     Shape shape;
-    for (const int64_t d : value.shape) shape.append(d);
-    if (shape.numel() != int64_t(value.values.size())) {
-      throw Error(ErrorKind::kUsage, str("tensor '", name, "' of shape ", shape.str(), " has ",
-                                         value.values.size(), " values"));
+    bool is_possible = true;
+    for (const int64_t d : value.shape) {
+      is_possible &= d >= 0;
+      shape.append(d);
+    }
+    if (!is_possible || shape.numel() != int64_t(value.values.size())) {
+      throw Error(ErrorKind::kUsage, str("tensor ", in_quotes(name), " of shape ", shape.str(),
+                                         " has ", value.values.size(), " values"));
     }
     named.push_back({name, shape, DType::kF32, value.values.data()});
   }

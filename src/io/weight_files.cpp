@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/str.h"
+#include "io/shown.h"
 
 #include "dedit/error.h"
 
@@ -19,11 +20,6 @@ constexpr size_t kMaxTextBytes = 64 << 20;  // an index of a large model has som
 
 constexpr const char* kStems[] = {"diffusion_pytorch_model", "model"};
 constexpr const char* kVariants[] = {"", ".fp16", ".bf16"};
-
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
 
 struct Found {
   fs::path path;
@@ -81,8 +77,8 @@ std::map<std::string, std::string> parse_index(const fs::path& index) {
   for (const auto& [tensor, value] : map->items()) {
     const std::string file = value.is_string() ? value.get<std::string>() : "";
     if (file.empty() || fs::path(file).filename() != file || !file.ends_with(".safetensors")) {
-      refuse_index(index, str("tensor '", tensor, "' has no safetensors file name but ",
-                              value.dump()));
+      refuse_index(index, str("tensor ", in_quotes(tensor), " has no safetensors file name but ",
+                              shown(value.dump())));
     }
     files[tensor] = file;
   }
@@ -96,7 +92,7 @@ WeightSet open_shards(const fs::path& index) {
     auto& file = opened[name];
     if (!file) {
       const fs::path path = index.parent_path() / name;
-      if (!is_file(path)) refuse_index(index, str("shard ", name, " is missing"));
+      if (!is_file(path)) refuse_index(index, str("shard ", shown(name), " is missing"));
       file = SafetensorsFile::open(path.string());
       set.files.push_back(file);
     }
@@ -105,7 +101,7 @@ WeightSet open_shards(const fs::path& index) {
     } else if (const auto other = file->other().find(tensor); other != file->other().end()) {
       set.other.insert(*other);
     } else {
-      refuse_index(index, str("tensor '", tensor, "' is not in shard ", name));
+      refuse_index(index, str("tensor ", in_quotes(tensor), " is not in shard ", shown(name)));
     }
   }
   return set;
@@ -124,6 +120,16 @@ WeightSet open_weight_folder(const fs::path& folder) {
   return found->is_index ? open_shards(found->path) : open_weight_file(found->path.string());
 }
 
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
 std::string read_small_text(const fs::path& path) {
   if (!is_file(path)) return "";
   std::error_code error;
@@ -135,6 +141,13 @@ std::string read_small_text(const fs::path& path) {
                                        " bytes long, over the limit of ", kMaxTextBytes));
   }
   return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::string class_name(const std::string& config_json) {
+  const auto json = nlohmann::json::parse(config_json, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return "";
+  const auto found = json.find("_class_name");
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace dedit

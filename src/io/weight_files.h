@@ -26,8 +26,15 @@ WeightSet open_weight_file(const std::string& path);
 /// Throws Error(kModel) naming what was looked for, or a missing shard.
 WeightSet open_weight_folder(const std::filesystem::path& folder);
 
+/// False where the file system does not say.
+bool is_file(const std::filesystem::path& path);
+bool is_folder(const std::filesystem::path& path);
+
 /// A small text file such as config.json; "" if there is none. Throws Error(kModel) if it cannot be
 /// read or is over 64 MiB.
 std::string read_small_text(const std::filesystem::path& path);
+
+/// `_class_name` of a config.json's text; "" if it has none.
+std::string class_name(const std::string& config_json);
 
 }  // namespace dedit

@@ -59,8 +59,8 @@ bool has_match(const auto& names, const Rule& rule) {
     const auto at = names.lower_bound(rule.mark);
     return at != names.end() && at->first.starts_with(rule.mark);
   }
-  return std::ranges::any_of(names,
-                             [&](const auto& e) { return e.first.find(rule.mark) != e.first.npos; });
+  return std::ranges::any_of(
+      names, [&](const auto& e) { return e.first.find(rule.mark) != e.first.npos; });
 }
 
 }  // namespace
@@ -72,6 +72,11 @@ NamedKind classify_weights(const WeightSet& weights) {
     }
   }
   return {};
+}
+
+std::string not_what(const NamedKind& found, const std::string& wanted) {
+  if (found.phrase.empty()) return "its tensors are those of no model that is known here";
+  return "this is " + found.phrase + ", not " + wanted;
 }
 
 }  // namespace dedit

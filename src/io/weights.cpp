@@ -3,6 +3,7 @@
 
 #include "core/str.h"
 #include "io/checkpoint.h"
+#include "io/shown.h"
 
 #include "dedit/error.h"
 
@@ -19,10 +20,6 @@ std::string listed(const std::vector<std::string>& names, const std::string& wha
     text += (i ? ", " : "") + names[i];
   }
   return text + (names.size() > kShown ? " ...)" : ")");
-}
-
-std::string quoted(const std::string& name) {
-  return "'" + name + "'";
 }
 
 }  // namespace
@@ -80,11 +77,12 @@ void Component::check(const Weights& root, const std::string& looks_like) {
   const Weights::Account& account = *root.account_;
   std::vector<std::string> missing, misshapen, unused;
   for (const auto& [name, shape] : account.missing) {
-    missing.push_back(quoted(name) + " " + shape.str());
+    missing.push_back(in_quotes(name) + " " + shape.str());
   }
-  for (const auto& [name, what] : account.misshapen) misshapen.push_back(quoted(name) + " " + what);
+  for (const auto& [name, what] : account.misshapen)
+    misshapen.push_back(in_quotes(name) + " " + what);
   for (const auto& [name, view] : account.tensors) {
-    if (!account.used.contains(name)) unused.push_back(quoted(name));
+    if (!account.used.contains(name)) unused.push_back(in_quotes(name));
   }
   std::string all;
   for (const std::string& part : {listed(missing, "missing"), listed(misshapen, "of another shape"),

@@ -4,10 +4,7 @@
 #include <queue>
 #include <tuple>
 
-#include "core/str.h"
 #include "models/prompt_text.h"
-
-#include "dedit/error.h"
 
 namespace dedit {
 namespace {
@@ -52,15 +49,11 @@ std::string token_bytes(const std::string& token) {
   return ends_word ? bytes + ' ' : bytes;
 }
 
-BytePairEncoder::BytePairEncoder(const TokenIndex& ids, const std::vector<Merge>& merges,
+BytePairEncoder::BytePairEncoder(const TokenTable& tokens, const std::vector<Merge>& merges,
                                  int32_t unknown) {
   const auto id_of = [&](const std::string& token) {
-    const auto found = ids.find(token);
-    if (found == ids.end() && unknown < 0) {
-      throw Error(ErrorKind::kModel, str("the vocabulary has neither the token \"", token,
-                                         "\" nor an unknown token in its place"));
-    }
-    return found == ids.end() ? unknown : found->second;
+    const int32_t id = tokens.find(token);
+    return id < 0 ? unknown : id;
   };
   for (size_t byte = 0; byte < 256; ++byte) {
     std::string token;

@@ -5,14 +5,12 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
-namespace dedit {
+#include "models/token_table.h"
 
-/// Token texts (in the byte alphabet) to ids. Keys view strings that must outlive it.
-using TokenIndex = std::unordered_map<std::string_view, int32_t>;
+namespace dedit {
 
 /// "these two tokens become that one"; the earlier in its list, the sooner it is applied.
 struct Merge {
@@ -28,9 +26,8 @@ std::string token_bytes(const std::string& token);
 
 class BytePairEncoder {
  public:
-  /// `unknown`: id for bytes that the vocabulary lacks; throws Error(kModel) if there are such and
-  /// it is -1.
-  BytePairEncoder(const TokenIndex& ids, const std::vector<Merge>& merges, int32_t unknown);
+  /// `unknown`: id for bytes that the vocabulary lacks.
+  BytePairEncoder(const TokenTable& tokens, const std::vector<Merge>& merges, int32_t unknown);
 
   /// Appends the ids of `word`, any bytes but not empty. Safe to call from several threads.
   void encode(const std::string& word, std::vector<int32_t>& out) const;

@@ -74,7 +74,8 @@ class AddedTokens {
   std::unordered_map<char32_t, std::vector<Entry>> entries_;  // by first character, longest first
 };
 
-/// The first word of `rest`, which starts with no space. The reference's two patterns in one:
+/// The first word of `rest`, which starts with no space. The reference's pattern, less its first
+/// two cases (special_name):
 /// <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
 std::u32string_view first_word(std::u32string_view rest) {
   for (std::u32string_view contraction : {U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"}) {
@@ -84,6 +85,14 @@ std::u32string_view first_word(std::u32string_view rest) {
   size_t n = 1;
   while (kind != CharClass::kNumber && n < rest.size() && class_of(rest[n]) == kind) ++n;
   return rest.substr(0, n);
+}
+
+/// Length of the name if `rest` starts with a special token's text that was not taken for the token
+/// (its case differed before normalisation), else 0.
+size_t special_name(std::u32string_view rest) {
+  if (rest.starts_with(U"<|startoftext|>")) return 11;
+  if (rest.starts_with(U"<|endoftext|>")) return 9;
+  return 0;
 }
 
 /// The words of normalised text, in UTF-8.
@@ -99,19 +108,12 @@ std::vector<std::string> split_words(std::u32string_view text) {
       text.remove_prefix(1);
       continue;
     }
-    // A special token's text that is none (its case differed) is one match of the first pattern,
-    // but the second, byte-level one cuts it into three.
-    bool is_literal = false;
-    for (std::u32string_view name : {U"startoftext", U"endoftext"}) {
-      const std::u32string_view after = text.substr(std::min<size_t>(2, text.size()));
-      if (text.starts_with(U"<|") && after.starts_with(name) &&
-          after.substr(name.size()).starts_with(U"|>")) {
-        for (size_t n : {size_t{2}, name.size(), size_t{2}}) take(n);
-        is_literal = true;
-        break;
-      }
+    if (const size_t n_name = special_name(text); n_name > 0) {
+      // One match of the reference's first pattern; its second one, GPT-2's, cuts it into three.
+      for (size_t n : {size_t{2}, n_name, size_t{2}}) take(n);
+    } else {
+      take(first_word(text).size());
     }
-    if (!is_literal) take(first_word(text).size());
   }
   return words;
 }
@@ -120,24 +122,23 @@ std::vector<std::string> split_words(std::u32string_view text) {
 
 struct ClipTokenizer::Impl {
   explicit Impl(ClipVocabulary v)
-      : bpe(v.index, v.merges, find(v.index, v.unknown)), max_length(v.max_length) {
+      : bpe(v.tokens, v.merges, v.tokens.find(v.unknown)), max_length(v.max_length) {
     struct Added {
       int32_t id;
       AddedToken settings;
     };
     std::map<std::string, Added> added;
-    int32_t next_id = int32_t(v.index.size());
+    int32_t next_id = int32_t(v.tokens.size());  // for texts that the vocabulary lacks
     for (const AddedToken& token : v.added) {
       const auto [entry, is_first] = added.try_emplace(token.text);
       entry->second.settings = token;
       if (!is_first) continue;
-      const int32_t known = find(v.index, token.text);
+      const int32_t known = v.tokens.find(token.text);
       entry->second.id = known >= 0 ? known : next_id++;
+      v.tokens.add(entry->second.id, token.text);
     }
-    tokens = std::move(v.tokens);  // v.index may dangle from here on
-    tokens.resize(std::max(tokens.size(), size_t(next_id)));
+    tokens = std::move(v.tokens);
     for (const auto& [text, token] : added) {
-      tokens[size_t(token.id)] = text;
       const std::u32string pattern = from_utf8(text);
       if (token.settings.normalized) {
         normalized_tokens.add(normalize_prompt(pattern), token.id, token.settings);
@@ -150,15 +151,10 @@ struct ClipTokenizer::Impl {
     pad = added.at(v.pad).id;
   }
 
-  static int32_t find(const TokenIndex& index, const std::string& token) {
-    const auto found = index.find(token);
-    return found == index.end() ? -1 : found->second;
-  }
-
   BytePairEncoder bpe;
   AddedTokens raw_tokens;         // looked for before normalisation
   AddedTokens normalized_tokens;  // ... and after
-  std::vector<std::string> tokens;
+  TokenTable tokens;
   int max_length;
   int32_t begin = 0;
   int32_t end = 0;
@@ -220,8 +216,7 @@ std::vector<TokenChunk> ClipTokenizer::chunks(std::string_view text, bool trunca
 }
 
 std::string ClipTokenizer::text_of(int32_t id) const {
-  if (id < 0 || size_t(id) >= impl_->tokens.size()) return {};
-  return token_bytes(impl_->tokens[size_t(id)]);
+  return token_bytes(impl_->tokens.text(id));
 }
 
 int32_t ClipTokenizer::begin_id() const {

@@ -51,8 +51,13 @@ Json read_object(const fs::path& file) {
   return json;
 }
 
+bool is_there(const fs::path& file) {
+  std::error_code error;  // an unreadable folder counts as empty
+  return fs::exists(file, error);
+}
+
 Json read_object_if_there(const fs::path& file) {
-  return fs::exists(file) ? read_object(file) : Json::object();
+  return is_there(file) ? read_object(file) : Json::object();
 }
 
 const Json& field(const Json& object, const char* name) {
@@ -83,31 +88,28 @@ AddedToken added_token(const Json& value, bool is_special, const fs::path& file)
 
 void set_tokens(ClipVocabulary& v, const Json& ids, const fs::path& file) {
   if (!ids.is_object() || ids.empty()) fail(file, "has no table of tokens");
+  v.tokens.reserve(ids.size());
   for (const auto& [token, id] : ids.items()) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= kMaxTokens) {
       fail(file, str("the id of \"", token, "\" is not a whole number below ", kMaxTokens));
     }
     if (token.empty()) fail(file, "has a token without text");
-    if (id.get<size_t>() >= v.tokens.size()) v.tokens.resize(id.get<size_t>() + 1);
-    std::string& slot = v.tokens[id.get<size_t>()];
-    if (!slot.empty()) fail(file, str("gives \"", slot, "\" and \"", token, "\" the same id"));
-    slot = token;
-  }
-  v.index.reserve(v.tokens.size());
-  for (size_t id = 0; id < v.tokens.size(); ++id) {
-    if (!v.tokens[id].empty()) v.index.emplace(v.tokens[id], int32_t(id));
+    if (!v.tokens.add(id.get<int32_t>(), token)) {
+      fail(file,
+           str("gives \"", v.tokens.text(id.get<int32_t>()), "\" and \"", token, "\" the same id"));
+    }
   }
 }
 
 void add_merge(ClipVocabulary& v, const std::string& left, const std::string& right,
                const fs::path& file) {
   const auto id_of = [&](const std::string& token) {
-    const auto found = v.index.find(token);
-    if (found == v.index.end()) {
+    const int32_t id = v.tokens.find(token);
+    if (id < 0) {
       fail(file, str("merges \"", left, "\" and \"", right, "\", but the vocabulary lacks \"",
                      token, "\""));
     }
-    return found->second;
+    return id;
   };
   v.merges.push_back({id_of(left), id_of(right), id_of(left + right)});
 }
@@ -178,6 +180,7 @@ class SpecialTokens {
     if (decoder.is_null()) {
       take_older_files(dir, tokenizer_json);
     } else {
+      if (!decoder.is_object()) fail(config_file, "\"added_tokens_decoder\" is not an object");
       for (const auto& [id, token] : decoder.items()) {
         add(id_number(id, config_file), added_token(token, /*is_special=*/false, config_file));
       }
@@ -218,6 +221,7 @@ class SpecialTokens {
     const fs::path added_file = dir / "added_tokens.json";
     const Json added = read_object_if_there(added_file);
     for (const auto& [text, id] : added.items()) {
+      if (text.empty()) fail(added_file, "has a token without text");
       add(id_number(id, added_file), {.text = text, .normalized = !is_special(text)});
     }
     const fs::path json_file = dir / "tokenizer.json";
@@ -264,12 +268,10 @@ ClipVocabulary builtin_clip_vocabulary() {
   ClipVocabulary v;
   std::string_view rest = clip_merges_text();
   const size_t n_merges = size_t(std::count(rest.begin(), rest.end(), '\n'));
-  v.tokens.reserve(2 * 256 + n_merges + 2);  // `index` views the strings: they must not move
-  v.index.reserve(v.tokens.capacity());
+  v.tokens.reserve(2 * 256 + n_merges + 2);
   v.merges.reserve(n_merges);
-  const auto append = [&](std::string token) {
-    v.tokens.push_back(std::move(token));
-    v.index.emplace(v.tokens.back(), int32_t(v.tokens.size() - 1));
+  const auto append = [&](std::string_view token) {
+    v.tokens.add(int32_t(v.tokens.size()), token);
   };
 
   std::array<char32_t, 256> alphabet = byte_alphabet();
@@ -286,7 +288,7 @@ ClipVocabulary builtin_clip_vocabulary() {
     rest.remove_prefix(line.size() + 1);
     const std::string_view left = line.substr(0, line.find(' '));
     const std::string_view right = line.substr(left.size() + 1);
-    v.merges.push_back({v.index.at(left), v.index.at(right), int32_t(v.tokens.size())});
+    v.merges.push_back({v.tokens.find(left), v.tokens.find(right), int32_t(v.tokens.size())});
     append(std::string(left).append(right));
   }
   for (const std::string& token : {v.begin, v.end}) {
@@ -302,7 +304,7 @@ ClipVocabulary read_clip_vocabulary(const std::string& dir) {
   const Json tokenizer_json = read_object_if_there(root / "tokenizer.json");
   if (!tokenizer_json.empty()) {
     set_model(v, field(tokenizer_json, "model"), root / "tokenizer.json");
-  } else if (fs::exists(root / "vocab.json") || fs::exists(root / "merges.txt")) {
+  } else if (is_there(root / "vocab.json") || is_there(root / "merges.txt")) {
     set_tokens(v, read_object(root / "vocab.json"), root / "vocab.json");
     read_merges_txt(v, root / "merges.txt");
   } else {
@@ -311,6 +313,9 @@ ClipVocabulary read_clip_vocabulary(const std::string& dir) {
   const fs::path config_file = root / "tokenizer_config.json";
   const Json config = read_object_if_there(config_file);
   SpecialTokens(root, config, tokenizer_json).store(v);
+  if (v.tokens.find(v.unknown) < 0) {
+    fail(root, str("the vocabulary lacks the unknown token \"", v.unknown, "\""));
+  }
   v.max_length = max_length(config, config_file);
   return v;
 }

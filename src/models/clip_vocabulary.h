@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/byte_pair.h"
+#include "models/token_table.h"
 
 namespace dedit {
 
@@ -18,14 +19,8 @@ struct AddedToken {
   bool single_word = false;  ///< not inside a longer word
 };
 
-/// Movable only: `index` views `tokens`.
 struct ClipVocabulary {
-  ClipVocabulary() = default;
-  ClipVocabulary(ClipVocabulary&&) = default;
-  ClipVocabulary& operator=(ClipVocabulary&&) = default;
-
-  std::vector<std::string> tokens;  ///< by id; "" where an id is not used
-  TokenIndex index;
+  TokenTable tokens;
   std::vector<Merge> merges;
   std::vector<AddedToken> added;  ///< a later one replaces an earlier one of the same text
   std::string begin = "<|startoftext|>";

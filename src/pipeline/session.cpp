@@ -288,7 +288,7 @@ EditResult Session::run(const EditRequest& request) {
 
 TensorValue Session::encode_text(const std::string& prompt) {
   Ctx ctx = impl_->context();
-  return to_value(ctx, encode_prompt(ctx, impl_->net(), prompt, /*truncate=*/false, 1));
+  return to_value(ctx, encode_prompt(ctx, impl_->net(), prompt, /*truncate=*/false));
 }
 
 TensorValue Session::encode(const Image& image) {

@@ -26,32 +26,35 @@ std::string lost_text(const ClipTokenizer& tokenizer, const std::string& prompt)
   return lost;
 }
 
-}  // namespace
-
-Tensor encode_prompt(Ctx& ctx, const Model::Impl& m, const std::string& prompt, bool truncate,
-                     int min_chunks) {
-  const std::vector<TokenChunk> chunks = windows(m, prompt, truncate, size_t(min_chunks));
+Tensor encode_windows(Ctx& ctx, const Model::Impl& m, const std::vector<TokenChunk>& chunks,
+                      int64_t rows) {
   std::vector<int32_t> ids;
   for (const TokenChunk& chunk : chunks) ids.insert(ids.end(), chunk.ids.begin(), chunk.ids.end());
-  const auto n = int64_t(chunks.size());
-  const DType network_type = ctx.dtype;
   Ctx text = ctx;
-  text.dtype = network_type == DType::kF64 ? network_type : DType::kF32;
-  const Tensor states = (*m.text_encoder)(text, ids, n);  // [chunks, T, C]
-  return ops::convert(ctx, states.reshape({1, n * states.dim(1), states.dim(2)}), network_type);
+  text.dtype = ctx.dtype == DType::kF64 ? DType::kF64 : DType::kF32;
+  const Tensor states = (*m.text_encoder)(text, ids, int64_t(chunks.size()));
+  const int64_t tokens = int64_t(chunks.size()) / rows * states.dim(1);
+  return ops::convert(ctx, states.reshape({rows, tokens, states.dim(2)}), ctx.dtype);
+}
+
+}  // namespace
+
+Tensor encode_prompt(Ctx& ctx, const Model::Impl& m, const std::string& prompt, bool truncate) {
+  return encode_windows(ctx, m, windows(m, prompt, truncate, 1), 1);
 }
 
 TextStates encode_branches(Ctx& ctx, const Model::Impl& m, const std::string& prompt,
                            const std::string& negative, bool guided, bool truncate) {
-  // Both branches need the same length; the shorter is continued by empty windows.
-  size_t n = windows(m, prompt, truncate, 1).size();
-  if (guided) n = std::max(n, windows(m, negative, truncate, 1).size());
-  TextStates states;
-  states.context = encode_prompt(ctx, m, prompt, truncate, int(n));
+  std::vector<TokenChunk> chunks = windows(m, prompt, truncate, 1);
   if (guided) {
-    const Tensor rows[] = {encode_prompt(ctx, m, negative, truncate, int(n)), states.context};
-    states.context = ops::stack_rows(ctx, rows);
+    // Both branches need the same length; the shorter is continued by empty windows.
+    std::vector<TokenChunk> both = windows(m, negative, truncate, chunks.size());
+    chunks = windows(m, prompt, truncate, both.size());
+    both.insert(both.end(), chunks.begin(), chunks.end());
+    chunks = std::move(both);
   }
+  TextStates states;
+  states.context = encode_windows(ctx, m, chunks, guided ? 2 : 1);
   if (truncate) states.lost = lost_text(*m.tokenizer, prompt);
   return states;
 }

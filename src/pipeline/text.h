@@ -7,10 +7,8 @@
 
 namespace dedit {
 
-/// The states of one prompt's windows side by side, [1, 77 * chunks, C] in the context's type. At
-/// least `min_chunks` windows: shorter prompts are continued by empty ones.
-Tensor encode_prompt(Ctx& ctx, const Model::Impl& model, const std::string& prompt, bool truncate,
-                     int min_chunks);
+/// The states of one prompt's windows side by side, [1, 77 * windows, C] in the context's type.
+Tensor encode_prompt(Ctx& ctx, const Model::Impl& model, const std::string& prompt, bool truncate);
 
 /// Text states of the branches, rows [negative, positive] or [positive].
 struct TextStates {

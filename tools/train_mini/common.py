@@ -1,10 +1,18 @@
-"""What the three training scripts share: arguments, checkpoints, averaging."""
+"""What the three training scripts share: arguments, checkpoints, averaging.
+
+Several processes (started by torchrun) train as loosely coupled copies: each
+steps on its own pictures, and every few steps their weights are averaged.  On a
+busy machine two single-threaded copies are several times faster than one with
+two threads, which wait for each other at every layer.
+"""
 import argparse
+import json
 import math
 import os
 import time
 
 import torch
+import torch.distributed as dist
 
 
 def arguments(doc, **defaults):
@@ -21,11 +29,21 @@ def arguments(doc, **defaults):
                         "here if --steps is not reached before; 0: no limit")
     p.add_argument("--save-minutes", type=float, default=4)
     p.add_argument("--threads", type=int, default=0)
+    p.add_argument("--sync", type=int, default=8, help="steps between averagings of the processes")
     return p
 
 
+def rank():
+    return int(os.environ.get("RANK", 0))
+
+
 def setup(args):
-    torch.manual_seed(args.seed)
+    torch.manual_seed(args.seed)         # the same start in every process
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        dist.init_process_group("nccl" if args.device.startswith("cuda") else "gloo")
+        if args.device == "cuda":
+            args.device = f"cuda:{os.environ['LOCAL_RANK']}"
+            torch.cuda.set_device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     os.makedirs(args.work, exist_ok=True)
@@ -45,17 +63,19 @@ def cosine(step, progress, warmup=100, floor=0.02):
 class Average:
     """Exponential moving average of some modules' weights (what is exported)."""
 
-    def __init__(self, modules, decay=0.999):
-        self.decay = decay
+    def __init__(self, modules, decay=0.999, every=4):
+        self.decay, self.every = decay, every
         self.live = [p for m in modules for p in m.parameters()]
         self.kept = [p.detach().clone() for p in self.live]
         self.count = 0
 
     @torch.no_grad()
     def update(self):
-        # The ramp lets the average forget the random start quickly.
         self.count += 1
-        d = min(self.decay, (1 + self.count) / (10 + self.count))
+        if self.count % self.every or rank():
+            return
+        # The ramp lets the average forget the random start quickly.
+        d = min(self.decay, (1 + self.count) / (10 + self.count)) ** self.every
         torch._foreach_lerp_(self.kept, self.live, 1 - d)
 
     @torch.no_grad()
@@ -88,8 +108,12 @@ class Run:
             self.log(f"resumed at step {self.step}")
         self.start = self.saved = time.time()
         self.first = self.step
+        self.done = 0.0                  # progress, the same in every process
+        torch.manual_seed(args.seed * 1000003 + self.step * 101 + rank())
 
     def log(self, line):
+        if rank():
+            return
         print(line, flush=True)
         with open(self.log_path, "a", encoding="utf-8") as f:
             f.write(line + "\n")
@@ -103,7 +127,24 @@ class Run:
         a = self.args
         return max(self.step / a.steps, self.seconds() / (60 * a.minutes) if a.minutes else 0)
 
+    @torch.no_grad()
+    def synchronise(self):
+        """Averages weights over the processes and agrees on the progress."""
+        self.done = self.progress()
+        if not dist.is_initialized():
+            return
+        live = [p for group in self.optimizer.param_groups for p in group["params"]]
+        clock = torch.tensor([self.done], device=live[0].device)
+        flat = torch.cat([clock] + [p.reshape(-1) for p in live])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        self.done = round(flat[0].item(), 6)
+        for p, q in zip(live, flat[1:].split([p.numel() for p in live])):
+            p.copy_(q.view_as(p))
+
     def save(self):
+        if rank():
+            return
         state = {"seconds": self.seconds(), "live": [m.state_dict() for m in self.modules],
                  "step": self.step, "optimizer": self.optimizer.state_dict()}
         if self.average:
@@ -120,14 +161,18 @@ class Run:
     def steps(self):
         """Yields step numbers; saves on the way and at the end."""
         a = self.args
-        while self.progress() < 1:
+        while True:
+            if (self.step - self.first) % a.sync == 0:
+                self.synchronise()
+                if self.done >= 1:
+                    break
             for group in self.optimizer.param_groups:
-                group["lr"] = a.lr * cosine(self.step, self.progress())
+                group["lr"] = a.lr * cosine(self.step, self.done)
             yield self.step
             self.step += 1
-            if self.step % 100 == 0:
+            if self.step % 100 == 0 and self.losses:
                 rate = (self.step - self.first) / (time.time() - self.start)
-                mean = sum(self.losses) / max(1, len(self.losses))
+                mean = sum(self.losses) / len(self.losses)
                 self.log(f"step {self.step} loss {mean:.4f} {rate:.2f} steps/s")
                 self.losses = []
             if time.time() - self.saved > 60 * a.save_minutes:
@@ -140,3 +185,20 @@ def load_final(module, work, name, index=0):
     state = torch.load(os.path.join(work, name + ".pt"), map_location="cpu")
     module.load_state_dict(state["final"][index])
     return state["step"]
+
+
+def load_meta(work):
+    """What encode_latents.py noted: scaling_factor, tokens, emoji settings."""
+    with open(os.path.join(work, "latents.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def load_text(text, work):
+    """load_final for a full-size text encoder: rows never trained become zero."""
+    state = torch.load(os.path.join(work, "unet.pt"), map_location="cpu")["final"][1]
+    for key, value in state.items():
+        if key.endswith("token_embedding.weight"):
+            full = torch.zeros(text.config.vocab_size, value.shape[1])
+            full[load_meta(work)["tokens"]] = value
+            state[key] = full
+    text.load_state_dict(state)

@@ -15,7 +15,7 @@ import torch
 
 import common
 import models
-from data import SIZE, Composer, EmojiSet
+from data import SIZE, Composer, EmojiSet, all_captions
 from train_vae import to_tensor
 
 
@@ -27,6 +27,8 @@ def main():
     p.add_argument("--limit", type=int, default=0, help="use only the first so many things")
     p.add_argument("--pictures", type=int, default=8000)
     p.add_argument("--two-share", type=float, default=0.12, help="share of pictures of two things")
+    p.add_argument("--variety", type=float, default=1.0,
+                   help="how much size, place, turn and mirroring vary; less is learnt sooner")
     p.add_argument("--batch", type=int, default=8)
     p.add_argument("--seed", type=int, default=2)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -35,7 +37,8 @@ def main():
     common.setup(args)
     vae = models.new_vae().eval().to(args.device, memory_format=torch.channels_last)
     common.load_final(vae, args.work, "vae")
-    composer = Composer(EmojiSet(args.emoji, args.emoji_set, args.limit), args.seed, args.two_share)
+    emoji = EmojiSet(args.emoji, args.emoji_set, args.limit)
+    composer = Composer(emoji, args.seed, args.two_share, args.variety)
 
     latents = np.zeros((args.pictures, 4, SIZE // 8, SIZE // 8), np.float16)
     edges = np.zeros((args.pictures, SIZE, SIZE // 8), np.uint8)
@@ -47,11 +50,14 @@ def main():
         for j, (picture, _) in enumerate(pairs):
             edges[i + j] = np.packbits(composer.edges(picture) > 0, axis=1)
         x = torch.stack([to_tensor(picture) for picture, _ in pairs])
-        with torch.no_grad():
-            z = vae.encode(x.to(args.device, memory_format=torch.channels_last)).latent_dist.mean.cpu()
+        with torch.no_grad(), common.autocast(args.device):
+            z = vae.encode(x.to(args.device, memory_format=torch.channels_last)).latent_dist.mean.float().cpu()
         latents[i:i + n] = z.numpy()
         if i // args.batch % 100 == 0:
             print(f"{i + n} pictures, {time.time() - start:.0f} s", flush=True)
+    # Also words that the drawn captions happen to lack.
+    ids = models.tokenize(models.open_tokenizer(), captions + all_captions(emoji))
+    tokens = ids.unique().tolist()
     scale = float(1 / latents.astype(np.float32).std())
     np.save(os.path.join(args.work, "latents.npy"), (latents * scale).astype(np.float16))
     np.save(os.path.join(args.work, "edges.npy"), edges)
@@ -59,7 +65,8 @@ def main():
         json.dump(captions, f)
     with open(os.path.join(args.work, "latents.json"), "w", encoding="utf-8") as f:
         json.dump({"scaling_factor": scale, "pictures": args.pictures, "emoji_set": args.emoji_set,
-                   "limit": args.limit, "seed": args.seed}, f)
+                   "limit": args.limit, "seed": args.seed,
+                   "tokens": tokens}, f)
     print(f"scaling_factor {scale:.4f}; std per channel",
           (latents.astype(np.float32) * scale).std((0, 2, 3)).round(2))
 

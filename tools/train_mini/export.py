@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 
 import common
 import models
-from data import EmojiSet, all_captions
 
 
 def write_json(path, value, **kw):
@@ -66,14 +65,6 @@ def write_tokenizer(folder):
                 "do_lower_case": True, "add_prefix_space": False, "errors": "replace"}, indent=2)
 
 
-def used_tokens(emoji):
-    tokenizer = models.open_tokenizer()
-    used = {models.BOS, models.EOS}
-    for caption in all_captions(emoji):
-        used.update(tokenizer.encode(caption))
-    return sorted(used)
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", required=True)
@@ -82,8 +73,7 @@ def main():
     p.add_argument("--float32", action="store_true", help="32-bit weights, to compare")
     args = p.parse_args()
     dtype = torch.float32 if args.float32 else torch.float16
-    with open(os.path.join(args.work, "latents.json"), encoding="utf-8") as f:
-        meta = json.load(f)
+    meta = common.load_meta(args.work)
     join = lambda *names: os.path.join(args.out, *names)
     trained = lambda name: os.path.exists(os.path.join(args.work, name + ".pt"))
 
@@ -98,15 +88,10 @@ def main():
     write_model(vae, join("vae"), "diffusion_pytorch_model.safetensors", dtype)
 
     text, unet = models.new_text_encoder(), models.new_unet()
+    text.get_input_embeddings().weight.data.zero_()
     if trained("unet"):
         common.load_final(unet, args.work, "unet", 0)
-        common.load_final(text, args.work, "unet", 1)
-    emoji = EmojiSet(args.emoji, meta["emoji_set"], meta["limit"])
-    used = used_tokens(emoji)
-    table = text.get_input_embeddings().weight.data
-    kept = table[used].clone()
-    table.zero_()                        # rows never trained would be noise that does not compress
-    table[used] = kept
+        common.load_text(text, args.work)
     # Published CLIP files name every tensor text_model.*; newer transformers drop that in memory.
     write_model(text, join("text_encoder"), "model.safetensors", dtype, "text_model.")
     write_model(unet, join("unet"), "diffusion_pytorch_model.safetensors", dtype)
@@ -126,7 +111,7 @@ def main():
         "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"]}, indent=2)
     shutil.copyfile(os.path.join(args.emoji, "LICENSE.noto-emoji"), join("LICENSE.noto-emoji"))
     size = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(args.out) for f in fs)
-    print(f"{len(used)} token rows kept, folder {size / 1e6:.2f} MB")
+    print(f"{len(meta['tokens'])} token rows kept, folder {size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,19 @@ def new_text_encoder():
         projection_dim=TEXT_WIDTH))
 
 
+def shrink_vocabulary(text, tokens):
+    """Keeps only the embedding rows of `tokens`; returns the map from full ids.
+
+    Nine tenths of the rows would only cost optimizer time.  common.load_text
+    puts the trained rows back where CLIP has them.
+    """
+    kept = text.get_input_embeddings().weight.detach()[tokens].clone()
+    text.set_input_embeddings(torch.nn.Embedding.from_pretrained(kept, freeze=False))
+    full_to_small = torch.zeros(VOCAB, dtype=torch.long)
+    full_to_small[tokens] = torch.arange(len(tokens))
+    return full_to_small
+
+
 def new_unet():
     # attention_head_dim is, for historical reasons, the number of heads: size 32 each.
     return UNet2DConditionModel(

@@ -22,7 +22,7 @@ def main():
     common.setup(args)
     text, unet = models.new_text_encoder(), models.new_unet()
     common.load_final(unet, args.work, "unet", 0)
-    common.load_final(text, args.work, "unet", 1)
+    common.load_text(text, args.work)
     text.to(args.device).requires_grad_(False).eval()
     unet.to(args.device).requires_grad_(False)
     net = models.new_controlnet(unet).to(args.device).requires_grad_(True)

@@ -19,13 +19,15 @@ import models
 class Pairs:
     """Latents and token ids; batch() draws at random, some captions dropped."""
 
-    def __init__(self, work, device, drop):
+    def __init__(self, work, device, drop, id_map=None):
         self.latents = torch.from_numpy(np.load(os.path.join(work, "latents.npy"))).to(device)
         with open(os.path.join(work, "captions.json"), encoding="utf-8") as f:
             captions = json.load(f)
         tokenizer = models.open_tokenizer()
-        self.ids = models.tokenize(tokenizer, captions).to(device)
-        self.empty = models.tokenize(tokenizer, [""]).to(device)[0]
+        ids = models.tokenize(tokenizer, captions + [""])
+        if id_map is not None:
+            ids = id_map[ids]
+        self.ids, self.empty = ids[:-1].to(device), ids[-1].to(device)
         self.drop = drop
         self.order = torch.empty(0, dtype=torch.long, device=device)
 
@@ -60,14 +62,16 @@ def main():
     p.add_argument("--compile", action="store_true")
     args = p.parse_args()
     common.setup(args)
-    text, unet = models.new_text_encoder().to(args.device), models.new_unet().to(args.device)
+    text, unet = models.new_text_encoder(), models.new_unet().to(args.device)
+    id_map = models.shrink_vocabulary(text, common.load_meta(args.work)["tokens"])
+    text.to(args.device)
     parameters = [*unet.parameters(), *text.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     average = common.Average([unet, text], args.ema)
     run = common.Run(args, "unet", [unet, text], optimizer, average)
     forward = torch.compile(unet) if args.compile else unet
     scheduler = models.new_scheduler()
-    pairs = Pairs(args.work, args.device, args.drop)
+    pairs = Pairs(args.work, args.device, args.drop, id_map)
     for _ in run.steps():
         _, z, ids = pairs.batch(args.batch)
         x, t, v = noised(scheduler, z)

@@ -1,8 +1,10 @@
 """Trains the autoencoder on pictures of anything.
 
-Two choices make it learn fast on little compute.  The latents get noise of a
+Three choices make it learn fast on little compute.  The latents get noise of a
 fixed strength instead of a predicted one (a predicted variance with a KL term
-hardly learnt at this scale).  And a third of the batches decode a flipped, turned or
+hardly learnt at this scale).  Three of the four channels are pulled towards the
+picture at latent size: left to itself the net coded lightness and outlines, and
+could not tell a green thing from a brown one for thousands of steps.  And a third of the batches decode a flipped, turned or
 halved latent against the equally changed picture: the latent space becomes
 smooth and spatially faithful, which the small U-Net learns much faster.
 """
@@ -26,7 +28,7 @@ class Crops(IterableDataset):
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
-        composer = Composer(self.emoji, (self.seed, info.id if info else 0), max_turn=25)
+        composer = Composer(self.emoji, (*self.seed, info.id if info else 0), variety=2)
         while True:
             picture = composer.anything()
             for _ in range(2 if self.crop < SIZE else 1):
@@ -50,12 +52,15 @@ def same_change(x, z):
     return x, z
 
 
-def loss_of(out, x):
-    """L1 + L2, L1 of differences for edges, and L1 of 8x8 means.
+def small_picture(x):
+    """The picture at latent size, as lightness and two colour differences."""
+    r, g, b = F.avg_pool2d(x, 8).unbind(1)
+    y = 0.3 * r + 0.59 * g + 0.11 * b
+    return 1.6 * torch.stack([y, b - y, r - y], 1)
 
-    Without the last the net codes lightness and outlines first and takes many
-    thousand steps to tell green from brown.
-    """
+
+def loss_of(out, x):
+    """L1 + L2, L1 of differences for edges, and L1 of 8x8 means for colours."""
     dx = lambda t: t[..., 1:] - t[..., :-1]
     dy = lambda t: t[..., 1:, :] - t[..., :-1, :]
     edges = F.l1_loss(dx(out), dx(x)) + F.l1_loss(dy(out), dy(x))
@@ -81,6 +86,8 @@ def main():
     p.add_argument("--crop", type=int, default=128)
     p.add_argument("--whole-share", type=float, default=0.15,
                    help="share of steps, at the end, that use whole pictures in quarter batches")
+    p.add_argument("--guide", type=float, default=0.5,
+                   help="pull of three latent channels towards the small picture")
     p.add_argument("--workers", type=int, default=1)
     p.add_argument("--init", default="", help="checkpoint to start from (fine-tuning)")
     p.add_argument("--decoder-only", action="store_true",
@@ -104,7 +111,7 @@ def main():
         wanted = SIZE if whole else args.crop
         if wanted != crop:
             crop, batch = wanted, max(2, args.batch // 4) if whole else args.batch
-            loader = DataLoader(Crops(emoji, args.seed + step, crop), batch, num_workers=args.workers)
+            loader = DataLoader(Crops(emoji, (args.seed, step, common.rank()), crop), batch, num_workers=args.workers)
             batches = iter(loader)
         x = next(batches).to(args.device, memory_format=torch.channels_last)
         with common.autocast(args.device):
@@ -116,17 +123,20 @@ def main():
                 target, w = same_change(x, z)
             y = vae.decode(w + models.LATENT_NOISE * torch.randn_like(w)).sample
         loss = loss_of(y.float(), target)
+        guide = F.mse_loss(z[:, :3].float(), small_picture(x))
         # The pull towards 0 keeps the latents at a std near 1, or the noise
         # would soon mean nothing.
-        total = loss + 0.004 * z.float().square().mean()
+        total = loss + args.guide * guide + 0.004 * z.float().square().mean()
         optimizer.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
         average.update()
         run.losses.append(loss.item())
-        if step % 500 == 499:
-            run.log(f"  latent std {z.float().std().item():.3f}")
+        if step % 100 == 99:
+            run.log(f"  latent std {z.float().std().item():.3f}, guide {guide.item():.3f}")
+    if common.rank():
+        return
     average.swap()
     vae.eval()
     for kind in (True, False):

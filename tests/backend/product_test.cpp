@@ -1,0 +1,286 @@
+// Convolutions and linear layers of the CPU backend.
+#include "op_test.h"
+
+#include "dedit/error.h"
+
+namespace dedit {
+namespace {
+
+struct ConvCase {
+  int64_t batch, height, width, in, out;
+  Conv2dParams params;
+  int row_bias = 0;  // rows
+  bool residual = false;
+  Act act = Act::kNone;
+};
+
+std::ostream& operator<<(std::ostream& s, const ConvCase& c) {
+  return s << c.batch << "x" << c.height << "x" << c.width << "x" << c.in << " -> " << c.out
+           << ", kernel " << c.params.kernel << ", stride " << c.params.stride << ", act "
+           << int(c.act);
+}
+
+constexpr Conv2dParams kThree{};
+constexpr Conv2dParams kOne{.kernel = 1, .stride = 1, .pad = {0, 0, 0, 0}};
+constexpr Conv2dParams kDown{.kernel = 3, .stride = 2, .pad = {1, 1, 1, 1}};
+constexpr Conv2dParams kVaeDown{.kernel = 3, .stride = 2, .pad = {0, 0, 1, 1}};
+
+const ConvCase kConvCases[] = {
+    {2, 8, 8, 32, 64, kThree},
+    {1, 1, 1, 16, 8, kThree, 1, true},
+    {1, 9, 11, 4, 20, kThree, 0, false, Act::kSilu},
+    {1, 7, 5, 3, 16, kThree, 1},
+    {2, 5, 6, 36, 5, kThree, 2, true},
+    {1, 8, 6, 5, 36, kThree, 1, true, Act::kGelu},
+    {3, 6, 6, 7, 3, kThree, 3, true, Act::kQuickGelu},
+    {1, 1, 13, 17, 19, kThree},
+    {2, 9, 7, 16, 24, kDown, 2},
+    {1, 8, 8, 16, 16, kVaeDown, 0, true},
+    {1, 9, 5, 12, 20, kVaeDown},
+    {2, 6, 5, 24, 40, kOne, 2, true, Act::kSilu},
+    {1, 4, 4, 8, 8, {.kernel = 1, .stride = 2, .pad = {0, 0, 0, 0}}},
+    {1, 40, 33, 20, 12, kThree, 1, true},
+    {2, 4, 4, 16, 1280, kThree, 2, true},
+    {1, 16, 16, 640, 64, kThree, 1},
+    {1, 5, 5, 6, 10, {.kernel = 5, .stride = 1, .pad = {2, 2, 2, 2}}},
+};
+
+class ConvTest : public OpTest {
+ protected:
+  Weights3 pack(const std::vector<float>& w, const std::vector<float>& b, const ConvCase& c) {
+    std::vector<float> wm(w), bm(b);
+    for (float& v : wm) v = std::abs(v);
+    for (float& v : bm) v = std::abs(v);
+    const Shape shape{c.out, c.in, c.params.kernel, c.params.kernel};
+    const auto view = [&](const std::vector<float>& data, const Shape& s) {
+      return WeightView{data.data(), DType::kF32, s};
+    };
+    return {cpu.pack_conv2d(view(w, shape), view(b, {c.out}), c.params, dtype()),
+            ref->pack_conv2d(view(w, shape), view(b, {c.out}), c.params, DType::kF64),
+            ref->pack_conv2d(view(wm, shape), view(bm, {c.out}), c.params, DType::kF64)};
+  }
+  Shape output_shape(const ConvCase& c) const {
+    const auto size = [&](int64_t n, int before, int after) {
+      return (n + before + after - c.params.kernel) / c.params.stride + 1;
+    };
+    const Conv2dParams::Pad& p = c.params.pad;
+    return {c.batch, size(c.height, p.top, p.bottom), size(c.width, p.left, p.right), c.out};
+  }
+};
+
+TEST_P(ConvTest, MatchesReferenceForAnyThreads) {
+  for (const ConvCase& c : kConvCases) {
+    SCOPED_TRACE(::testing::Message() << c);
+    const int64_t k2 = c.params.kernel * c.params.kernel, terms = c.in * k2;
+    const auto weight = random(c.out * c.in * k2, dtype(), 0.1f, 1.0f / std::sqrt(float(terms)));
+    const Weights3 w = pack(weight, random(c.out, DType::kF32), c);
+    const Values x = random_values({c.batch, c.height, c.width, c.in}, dtype(), 0.2f);
+    const Shape shape = output_shape(c);
+    const Values residual = random_values(shape, dtype());
+    const Values row_bias = random_values({std::max(c.row_bias, 1), c.out}, DType::kF32);
+    const Values y = outputs(shape, dtype());
+    const auto run = [&](Backend& backend, const PackedWeight& pw, Tensor Values::*side, Act act) {
+      Tensor out = y.*side;
+      Epilogue e{.act = act};
+      if (c.row_bias) e.row_bias = &(row_bias.*side);
+      if (c.residual) e.residual = &(residual.*side);
+      backend.conv2d({.x = &(x.*side)}, pw, c.params, e, out);
+    };
+    run(*ref, *w.ref, &Values::ref, c.act);
+    run(*ref, *w.mag, &Values::mag, Act::kNone);  // every activation's slope is below 1.2
+    expect_same_for_any_threads(y.cpu, [&] { run(cpu, *w.cpu, &Values::cpu, c.act); });
+    EXPECT_CLOSE(floats(y.cpu), doubles(y.ref), doubles(y.mag), double(terms + 3), dtype());
+  }
+}
+
+TEST_P(ConvTest, ResidualMayBeTheOutput) {
+  const ConvCase c{1, 6, 7, 16, 80, kThree};
+  const Weights3 w = pack(random(c.out * c.in * 9, dtype()), random(c.out, DType::kF32), c);
+  const Values x = random_values({1, 6, 7, 16}, dtype());
+  const Values residual = random_values({1, 6, 7, 80}, dtype());
+  Tensor apart = cpu_pool.make({1, 6, 7, 80}, dtype());
+  cpu.conv2d({.x = &x.cpu}, *w.cpu, c.params, {.residual = &residual.cpu}, apart);
+  Tensor in_place = residual.cpu;
+  cpu.conv2d({.x = &x.cpu}, *w.cpu, c.params, {.residual = &in_place}, in_place);
+  EXPECT_TRUE(bytes(apart) == bytes(in_place));
+}
+
+TEST_P(ConvTest, ABatchIsItsImages) {
+  const ConvCase c{2, 8, 8, 32, 1280, kThree};
+  const Weights3 w = pack(random(c.out * c.in * 9, dtype()), random(c.out, DType::kF32), c);
+  const Values x = random_values({2, 8, 8, 32}, dtype());
+  Tensor both = cpu_pool.make({2, 8, 8, 1280}, dtype());
+  cpu.conv2d({.x = &x.cpu}, *w.cpu, c.params, {}, both);
+  for (int64_t b = 0; b < 2; ++b) {
+    const Tensor image = x.cpu.rows(b, 1);
+    Tensor y = cpu_pool.make({1, 8, 8, 1280}, dtype());
+    cpu.conv2d({.x = &image}, *w.cpu, c.params, {}, y);
+    const auto one = floats(y), two = floats(both.rows(b, 1));
+    for (size_t i = 0; i < one.size(); ++i)
+      ASSERT_NEAR(one[i], two[i], 0.01 * (1 + std::abs(one[i])));
+  }
+}
+
+TEST_P(ConvTest, RefusesFusionsItDoesNotClaim) {
+  const ConvCase c{1, 2, 2, 4, 4, kThree};
+  const Weights3 w = pack(random(c.out * c.in * 9, dtype()), random(c.out, DType::kF32), c);
+  const Values x = random_values({1, 2, 2, 4}, dtype());
+  Tensor y = cpu_pool.make({1, 4, 4, 4}, dtype());
+  ASSERT_FALSE(cpu.fuses(Fusion::kConvUpsample));
+  EXPECT_THROW(cpu.conv2d({.x = &x.cpu, .upsample2x = true}, *w.cpu, c.params, {}, y), Error);
+}
+
+DEDIT_OP_TEST(ConvTest);
+
+struct LinearCase {
+  Shape rows;  // of x, without its last dimension
+  int64_t in;
+  std::vector<int64_t> outs;  // stacked weights
+  int row_bias = 0;
+  bool residual = false;
+  Act act = Act::kNone;
+  bool bias = true;
+};
+
+const LinearCase kLinearCases[] = {
+    {{2}, 320, {1280}, 0, false, Act::kSilu},
+    {{1}, 5, {3}},
+    {{1, 1}, 1, {1}, 1, true},
+    {{2, 77}, 48, {64, 64, 64}, 0, false, Act::kNone, false},
+    {{3, 50}, 33, {17, 5}, 3, true, Act::kQuickGelu},
+    {{2, 129}, 64, {320}, 2, true, Act::kGelu},
+    {{1, 300}, 40, {960}, 1},
+    {{2, 7, 5}, 31, {100}, 1, true},
+    {{1, 64}, 1280, {36}, 0, true},
+    {{4, 3}, 16, {1000}, 4},
+};
+
+class LinearTest : public OpTest {
+ protected:
+  Weights3 pack(const LinearCase& c, DType stored = DType::kF32) {
+    Weights3 packed;
+    std::vector<std::vector<float>> w, b, wm, bm;
+    std::vector<WeightView> wv, bv, wmv, bmv;
+    std::vector<std::vector<uint16_t>> small;
+    for (int64_t out : c.outs) {
+      w.push_back(random(out * c.in, dtype(), 0.05f, 1.0f / std::sqrt(float(c.in))));
+      b.push_back(random(out, DType::kF32));
+    }
+    small.reserve(2 * w.size());
+    for (size_t i = 0; i < w.size(); ++i) {
+      WeightView view{w[i].data(), DType::kF32, {c.outs[i], c.in}};
+      if (stored != DType::kF32) {
+        small.emplace_back();
+        for (float& v : w[i]) {
+          small.back().push_back(stored == DType::kF16 ? to_half(v).bits : to_bfloat16(v).bits);
+          v = stored == DType::kF16 ? to_float(Half{small.back().back()})
+                                    : to_float(BFloat16{small.back().back()});
+        }
+        view = {small.back().data(), stored, {c.outs[i], c.in}};
+      }
+      wv.push_back(view);
+      if (c.bias) bv.push_back({b[i].data(), DType::kF32, {c.outs[i]}});
+    }
+    packed.cpu = cpu.pack_linear(wv, bv, dtype());
+    packed.ref = ref->pack_linear(wv, bv, DType::kF64);
+    for (size_t i = 0; i < w.size(); ++i) {
+      wm.push_back(w[i]);
+      bm.push_back(b[i]);
+      for (float& v : wm[i]) v = std::abs(v);
+      for (float& v : bm[i]) v = std::abs(v);
+      wmv.push_back({wm[i].data(), DType::kF32, {c.outs[i], c.in}});
+      if (c.bias) bmv.push_back({bm[i].data(), DType::kF32, {c.outs[i]}});
+    }
+    packed.mag = ref->pack_linear(wmv, bmv, DType::kF64);
+    return packed;
+  }
+
+  void expect_match(const LinearCase& c, const Weights3& w, DType x_type, DType y_type) {
+    Shape xs = c.rows, ys = c.rows;
+    xs.append(c.in);
+    ys.append(w.cpu->out);
+    const Values x = random_values(xs, x_type, 0.2f);
+    const Values residual = random_values(ys, y_type);
+    const Values row_bias = random_values({std::max(c.row_bias, 1), w.cpu->out}, DType::kF32);
+    const Values y = outputs(ys, y_type);
+    const auto run = [&](Backend& backend, const PackedWeight& pw, Tensor Values::*side, Act act) {
+      Tensor out = y.*side;
+      Epilogue e{.act = act};
+      if (c.row_bias) e.row_bias = &(row_bias.*side);
+      if (c.residual) e.residual = &(residual.*side);
+      backend.linear(x.*side, pw, e, out);
+    };
+    run(*ref, *w.ref, &Values::ref, c.act);
+    run(*ref, *w.mag, &Values::mag, Act::kNone);
+    expect_same_for_any_threads(y.cpu, [&] { run(cpu, *w.cpu, &Values::cpu, c.act); });
+    EXPECT_CLOSE(floats(y.cpu), doubles(y.ref), doubles(y.mag), double(c.in + 3), y_type);
+  }
+};
+
+TEST_P(LinearTest, MatchesReferenceForAnyThreads) {
+  for (const LinearCase& c : kLinearCases) {
+    SCOPED_TRACE(::testing::Message() << c.rows.str() << " x " << c.in << " -> " << c.outs[0]);
+    expect_match(c, pack(c), dtype(), dtype());
+  }
+}
+
+TEST_P(LinearTest, WeightsMayBeStoredInAnyType) {
+  const LinearCase c{{2, 5}, 64, {128, 64}};
+  for (DType stored : {DType::kF16, DType::kBF16}) {
+    if (stored == DType::kF16 && dtype() == DType::kBF16) continue;  // f16 to bf16 rounds: below
+    SCOPED_TRACE(name_of(stored));
+    expect_match(c, pack(c, stored), dtype(), dtype());
+  }
+}
+
+TEST_P(LinearTest, HalfWeightsRoundAtMostToBf16) {
+  const LinearCase c{{1, 2}, 8, {16}};
+  const Weights3 w = pack(c, DType::kF16);
+  const Values x = random_values({1, 2, 8}, DType::kBF16);
+  const Values y = outputs({1, 2, 16}, DType::kF32);
+  Tensor cpu_y = y.cpu, ref_y = y.ref, mag_y = y.mag;
+  cpu.linear(x.cpu, *w.cpu, {}, cpu_y);
+  ref->linear(x.ref, *w.ref, {}, ref_y);
+  ref->linear(x.mag, *w.mag, {}, mag_y);
+  const auto got = floats(cpu_y);
+  const auto want = doubles(ref_y), mag = doubles(mag_y);
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], 0x1p-8 * mag[i]) << i;
+}
+
+TEST_P(LinearTest, TypesOfInputAndOutputMayDifferFromTheWeights) {
+  const LinearCase c{{2, 3}, 64, {128}, 2, true, Act::kSilu};
+  const Weights3 w = pack(c);
+  // Rounding x to bf16 is part of the product where the weights are bf16, so x is bf16 exactly.
+  expect_match(c, w, DType::kBF16, DType::kF32);
+  expect_match(c, w, DType::kBF16, DType::kBF16);
+}
+
+TEST_P(LinearTest, SplitRowsAreTheStackedWeightsInOrder) {
+  const std::vector<float> a{1, 2}, b{3, 4, 5, 6}, bias_b{100, 200};
+  const WeightView weights[] = {{a.data(), DType::kF32, {1, 2}}, {b.data(), DType::kF32, {2, 2}}};
+  const WeightView biases[] = {{}, {bias_b.data(), DType::kF32, {2}}};
+  const auto w = cpu.pack_linear(weights, biases, dtype());
+  EXPECT_EQ(w->in, 2);
+  EXPECT_EQ(w->out, 3);
+  EXPECT_GT(w->bytes, 0u);
+  const Values x = values({1, 10}, {1, 2}, dtype());
+  Tensor y = cpu_pool.make({1, 3}, dtype());
+  cpu.linear(x.cpu, *w, {}, y);
+  EXPECT_EQ(floats(y), (std::vector<float>{21, rounded(143, dtype()), rounded(265, dtype())}));
+}
+
+TEST_P(LinearTest, ActivationComesBeforeTheResidual) {
+  const std::vector<float> identity{1};
+  const WeightView w{identity.data(), DType::kF32, {1, 1}};
+  const auto packed = cpu.pack_linear({&w, 1}, {}, dtype());
+  const Values x = values({-40, 2}, {2, 1}, dtype()), residual = values({3, 5}, {2, 1}, dtype());
+  Tensor y = cpu_pool.make({2, 1}, dtype());
+  cpu.linear(x.cpu, *packed, {.residual = &residual.cpu, .act = Act::kSilu}, y);
+  EXPECT_EQ(floats(y)[0], 3.0f);
+  EXPECT_NEAR(floats(y)[1], 5 + 2 / (1 + std::exp(-2.0)), 0.02);
+}
+
+DEDIT_OP_TEST(LinearTest);
+
+}  // namespace
+}  // namespace dedit

@@ -1,0 +1,180 @@
+// Every network against outputs recorded from diffusers (tools/record_golden.py), on both backends.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "controlnet.h"
+#include "core/str.h"
+#include "io/checkpoint.h"
+#include "models/clip_text.h"
+#include "models/unet.h"
+#include "models/vae.h"
+#include "support/reference_backend.h"
+#include "support/seeded_weights.h"
+
+namespace dedit {
+namespace {
+
+struct Case {
+  const char* config;   // of tools/golden_models.py
+  bool is_cpu_backend;  // else the double-precision one
+};
+
+std::string golden_path(const std::string& file) {
+  return DEDIT_TEST_DATA "/golden/" + file;
+}
+
+class Golden : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const std::string name = GetParam().config;
+    backend_ = GetParam().is_cpu_backend ? make_cpu_backend() : make_reference_backend();
+    dtype_ = GetParam().is_cpu_backend ? DType::kF32 : DType::kF64;
+    pool_ = std::make_unique<Pool>(backend_->memory());
+    ctx_ = std::make_unique<Ctx>(Ctx{.backend = *backend_, .pool = *pool_, .dtype = dtype_});
+    const std::string pattern = (std::filesystem::temp_directory_path() / "golden-XXXXXX").string();
+    std::vector<char> path(pattern.begin(), pattern.end());
+    path.push_back('\0');
+    ASSERT_NE(mkdtemp(path.data()), nullptr);
+    folder_ = path.data();
+    root_ = make_golden_checkpoint(golden_path(name + ".json"), folder_);
+    expected_ = load_golden(golden_path(name + ".safetensors"));
+    metadata_ = golden_metadata(golden_path(name + ".safetensors"));
+    checkpoint_ = std::make_unique<Checkpoint>(Checkpoint::open(root_));
+    std::ifstream file(golden_path(name + ".json"));
+    seed_ = nlohmann::json::parse(file)["seed"];
+  }
+  void TearDown() override {
+    if (!folder_.empty()) std::filesystem::remove_all(folder_);
+  }
+
+  Build build() const { return {backend_.get(), dtype_}; }
+
+  /// The rule's input of this name, given in NCHW order, as a tensor.
+  Tensor input(const std::string& name, const Shape& nhwc, float scale = 1, float offset = 0) {
+    std::vector<float> x = rule(name, nhwc.numel());
+    for (float& v : x) v = offset + v * scale;
+    return ops::upload_nchw(*ctx_, x.data(), nhwc, dtype_);
+  }
+  std::vector<float> rule(const std::string& name, int64_t count) const {
+    return seeded_input(std::string(GetParam().config) + "." + name, count, seed_);
+  }
+
+  /// The reference's f32 rounding error is recorded; both sides may be that far from the truth, and
+  /// ours four times (another order of sums).
+  void expect_recorded(const std::string& name, const std::vector<float>& values) {
+    ASSERT_TRUE(expected_.count(name)) << name;
+    const double own = std::stod(metadata_.at("error:" + name));
+    const double error = relative_error(values, expected_[name].values);
+    RecordProperty(name, str(error, " against the reference's own ", own));
+    EXPECT_LE(error, (GetParam().is_cpu_backend ? 5 : 1.5) * own) << name;
+  }
+  void expect_recorded_nchw(const std::string& name, const Tensor& x) {
+    expect_recorded(name, ops::download_nchw(*ctx_, x));
+  }
+
+  UNet2DConditionModel unet() {
+    const Component& c = checkpoint_->component("unet");
+    const Weights w = c.weights();
+    UNet2DConditionModel model(build(), w, unet_config(c));
+    Component::check(w, "");
+    return model;
+  }
+  Conditioning conditioning(int64_t rows, const UNetConfig& config) {
+    const int64_t width = config.cross_attention_dim;
+    const std::vector<float> x = rule("unet.context", 2 * 77 * width);
+    return {.context = ops::upload(*ctx_, x.data(), {rows, 77, width}, dtype_),
+            .pooled = {},
+            .ids = {}};
+  }
+  Shape sample_shape(int64_t rows) const {
+    const auto& shape = expected_.at("unet").shape;
+    return {rows, shape[2], shape[3], 4};
+  }
+  double timestep() const { return std::stod(metadata_.at("timestep")); }
+
+  std::unique_ptr<Backend> backend_;
+  DType dtype_ = DType::kF32;
+  std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Ctx> ctx_;
+  std::string folder_, root_;
+  std::unique_ptr<Checkpoint> checkpoint_;
+  std::map<std::string, TensorValue> expected_;
+  std::map<std::string, std::string> metadata_;
+  uint32_t seed_ = 0;
+};
+
+TEST_P(Golden, TextStates) {
+  const Component& c = checkpoint_->component("text_encoder");
+  const Weights w = c.weights();
+  const ClipTextModel model(build(), w, clip_text_config(c));
+  Component::check(w, "");
+  const auto prompts = nlohmann::json::parse(metadata_.at("ids"));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto ids = prompts[i].get<std::vector<int32_t>>();
+    expect_recorded("text_encoder." + std::to_string(i),
+                    ops::download(*ctx_, model(*ctx_, ids, 1)));
+  }
+}
+
+TEST_P(Golden, UNetPrediction) {
+  const UNet2DConditionModel model = unet();
+  const double t[] = {timestep()};
+  const Tensor x = input("unet.sample", sample_shape(2));
+  const Conditioning context = conditioning(2, model.encoder.config);
+  expect_recorded_nchw("unet", model(*ctx_, x, t, context, nullptr));
+}
+
+TEST_P(Golden, ControlResidualsAndTheirEffect) {
+  const Component c = open_controlnet(root_ + "-controlnet");
+  const Weights w = c.weights();
+  const UNetConfig config = unet_config(c);
+  const ControlNetModel control(build(), w, config);
+  Component::check(w, "");
+  const double t[] = {timestep()};
+  const Shape shape = sample_shape(1);
+  const Tensor x = input("unet.sample", shape);
+  const Tensor hint =
+      input("control.hint", {1, 8 * shape[1], 8 * shape[2], 3}, 1.0f / 3, /*offset=*/0.5f);
+  const Conditioning context = conditioning(1, config);
+  const ControlResiduals residuals = control(*ctx_, x, t, context, control.embed_hint(*ctx_, hint));
+  const auto skips = skip_channels(config);
+  ASSERT_EQ(residuals.by_block.size(), skips.size() + 1);
+  for (size_t i = 0; i < skips.size(); ++i) {
+    expect_recorded_nchw("controlnet.down." + std::to_string(i),
+                         residuals.by_block.find(skips[i].first)->second);
+  }
+  expect_recorded_nchw("controlnet.mid", residuals.by_block.find("mid_block")->second);
+  expect_recorded_nchw("unet.controlled", unet()(*ctx_, x, t, context, &residuals));
+}
+
+TEST_P(Golden, VaeMomentsAndDecodedPicture) {
+  const Component& c = checkpoint_->component("vae");
+  const Weights w = c.weights();
+  const AutoencoderKL model(build(), w, vae_config(c));
+  Component::check(w, "");
+  const auto& z = expected_.at("vae.moments").shape;
+  const int64_t factor = model.config.factor();
+  const Tensor image = input("vae.image", {2, factor * z[2], factor * z[3], 3});
+  expect_recorded_nchw("vae.moments", model.encode(*ctx_, image));
+  const Tensor latents = input("vae.latents", {2, z[2], z[3], 4});
+  expect_recorded_nchw("vae.decoded", model.decode(*ctx_, latents));
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, Golden,
+                         ::testing::Values(Case{"sd15", false}, Case{"linear", false},
+                                           Case{"conv", false}, Case{"sd15", true},
+                                           Case{"linear", true}, Case{"conv", true}),
+                         [](const auto& test) {
+                           return std::string(test.param.config) +
+                                  (test.param.is_cpu_backend ? "Cpu" : "Reference");
+                         });
+
+}  // namespace
+}  // namespace dedit
