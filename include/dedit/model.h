@@ -37,7 +37,7 @@ class Model {
   int native_size() const;                  ///< pixels per side the model was made for
   const std::string& dtype() const;         ///< of the arithmetic: "f32", "bf16"
   const std::string& dtype_reason() const;  ///< why, one sentence
-  std::string backend() const;  ///< "cpu avx512 ..."
+  std::string backend() const;              ///< "cpu avx512 ..."
   const std::string& fingerprint() const;   ///< hash of headers and sampled blocks of its files
 
   struct Impl;

@@ -18,7 +18,9 @@ constexpr int64_t kQueries = 2 * kLanes;    // queries of a tile
 constexpr int64_t kKeys = 128;              // keys between two corrections of the sums
 constexpr int64_t kPassBytes = 256 << 10;   // packed K and V of a pass
 constexpr int64_t kTaskBytes = 1024 << 10;  // queries and results of a task
-constexpr int64_t kMaxTaskQueries = 512;
+constexpr int64_t kMinTaskQueries = 256;  // with fewer, packing K and V takes over 5 % of the time
+constexpr int64_t kMaxTaskQueries = 1024;
+constexpr int64_t kTasks = 16;     // as many at least where that leaves enough queries
 constexpr float kHidden = -3e38f;  // score of a key that a query may not see
 constexpr float kLog2E = 1.44269504f;
 
@@ -37,8 +39,10 @@ int64_t clamp(int64_t n, int64_t low, int64_t high) {
 }
 
 int64_t queries_of_task(const AttentionArgs& a) {
+  const int64_t share =
+      clamp(a.batch * a.heads * a.tokens_q / kTasks, kMinTaskQueries, kMaxTaskQueries);
   const int64_t fit = kTaskBytes / 8 / a.head_dim / kQueries * kQueries;
-  return part_of(a.tokens_q, clamp(fit, kQueries, kMaxTaskQueries), kQueries);
+  return part_of(a.tokens_q, clamp(fit, kQueries, share / kQueries * kQueries), kQueries);
 }
 
 int64_t keys_of_pass(const AttentionArgs& a) {
@@ -157,10 +161,20 @@ void start_queries(const Head<F>& h, int64_t q_row, int64_t block, const Scratch
   for (int64_t i = 0; i < h.dim * kQueries; i += kLanes) store(o + i, zero());
 }
 
+/// Asks for rows ahead of their use: they lie far apart, where the hardware does not foresee them.
+template <class T>
+void fetch_rows(const T* p, int64_t row, int64_t n, int64_t dim) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t d = 0; d < dim; d += kLine)
+      _mm_prefetch(reinterpret_cast<const char*>(p + i * row + d), _MM_HINT_T0);
+}
+
 /// n keys' K rows as tiles [channel][key]. Stores run over a tile's end into the next one, which
 /// is written later.
 template <class F>
 void pack_k(const Head<F>& h, int64_t k_row, int64_t first_key, int64_t n, float* packed) {
+  fetch_rows(h.k + first_key * k_row, k_row, n, h.dim);
   for_tiles(n, [&](int64_t first, int64_t count) {
     const auto* source = h.k + (first_key + first) * k_row;
     float* tile = packed + first * h.steps;
@@ -176,6 +190,7 @@ void pack_k(const Head<F>& h, int64_t k_row, int64_t first_key, int64_t n, float
 /// n keys' V rows as tiles [key][channel].
 template <class F>
 void pack_v(const Head<F>& h, int64_t v_row, int64_t first_key, int64_t n, float* packed) {
+  fetch_rows(h.v + first_key * v_row, v_row, n, h.dim);
   const int64_t steps = (n + F::kPair - 1) / F::kPair;
   for_tiles(h.dim, [&](int64_t first, int64_t count) {
     float* tile = packed + first * steps;

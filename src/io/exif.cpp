@@ -1,6 +1,7 @@
 #include "io/exif.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "io/bytes.h"

@@ -2,7 +2,6 @@
 // reader serves TIFF pictures.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

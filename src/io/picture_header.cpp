@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <limits>
 #include <map>
+#include <string_view>
 
 #include "core/str.h"
 #include "io/bytes.h"

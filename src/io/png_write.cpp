@@ -1,7 +1,10 @@
-#include <algorithm>
 #include <bit>
 #include <csetjmp>
 #include <cstdio>
+#include <new>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <png.h>
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -105,6 +106,30 @@ size_t checked_header_bytes(std::span<const std::byte> bytes, const std::string&
   refuse(path, "is not a safetensors file: its header does not start with '{'", kExpected);
 }
 
+std::string to_text(const nlohmann::json& value) {  // names that are not UTF-8 are repaired
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// Tensors in the given order.
+std::string header_text(std::span<const NamedTensor> tensors,
+                        const std::map<std::string, std::string>& metadata) {
+  std::string text = "{";
+  if (!metadata.empty()) text += "\"__metadata__\":" + to_text(metadata);
+  int64_t offset = 0;
+  for (const NamedTensor& tensor : tensors) {
+    const int64_t bytes = tensor.shape.numel() * int64_t(size_of(tensor.dtype));
+    std::vector<int64_t> shape;
+    for (int i = 0; i < tensor.shape.rank(); ++i) shape.push_back(tensor.shape[i]);
+    const nlohmann::json entry = {
+        {"dtype", std::ranges::find(kDTypeNames, tensor.dtype, &DTypeName::dtype)->name},
+        {"shape", shape},
+        {"data_offsets", {offset, offset + bytes}}};
+    text += (text.size() > 1 ? "," : "") + to_text(tensor.name) + ":" + to_text(entry);
+    offset += bytes;
+  }
+  return text + "}";
+}
+
 }  // namespace
 
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::string& path) {
@@ -156,29 +181,13 @@ std::span<const std::byte> SafetensorsFile::data() const {
 
 void save_safetensors(const std::string& path, std::span<const NamedTensor> tensors,
                       const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  int64_t offset = 0;
-  for (const NamedTensor& tensor : tensors) {
-    DEDIT_ASSERT(!header.contains(tensor.name));
-    const int64_t bytes = tensor.shape.numel() * int64_t(size_of(tensor.dtype));
-    std::vector<int64_t> shape;
-    for (int i = 0; i < tensor.shape.rank(); ++i) shape.push_back(tensor.shape[i]);
-    header[tensor.name] = {
-        {"dtype", std::ranges::find(kDTypeNames, tensor.dtype, &DTypeName::dtype)->name},
-        {"shape", shape},
-        {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
-  }
-  using ErrorHandler = nlohmann::ordered_json::error_handler_t;
-  std::string text = header.dump(-1, ' ', false, ErrorHandler::replace);
-  text.append((8 - text.size() % 8) % 8, ' ');  // the data starts at a multiple of 8
-
+  std::string header = header_text(tensors, metadata);
+  header.append((8 - header.size() % 8) % 8, ' ');  // the data starts at a multiple of 8
   std::array<std::byte, kLengthBytes> length{};
-  for (size_t i = 0; i < length.size(); ++i) length[i] = std::byte(text.size() >> (8 * i));
+  for (size_t i = 0; i < length.size(); ++i) length[i] = std::byte(header.size() >> (8 * i));
   AtomicFile file(path);
   file.write(length);
-  file.write(std::as_bytes(std::span(text)));
+  file.write(std::as_bytes(std::span(header)));
   for (const NamedTensor& tensor : tensors) {
     const size_t bytes = size_t(tensor.shape.numel()) * size_of(tensor.dtype);
     file.write({static_cast<const std::byte*>(tensor.data), bytes});

@@ -37,14 +37,12 @@ class AddedTokens {
         ++i;
         continue;
       }
-      size_t first = i, last = i + entry->text.size();
+      const size_t first = i, last = i + entry->text.size();
       i = last;
       if (entry->settings.single_word && is_inside_word(text, first, last)) continue;
-      while (entry->settings.lstrip && first > done && is_space(text[first - 1])) --first;
-      while (entry->settings.rstrip && last < text.size() && is_space(text[last])) ++last;
       if (first > done) pieces.push_back({text.substr(done, first - done), {}});
       pieces.push_back({text.substr(first, last - first), entry->id});
-      done = i = last;
+      done = last;
     }
     if (done < text.size()) pieces.push_back({text.substr(done), {}});
     return pieces;
@@ -57,7 +55,6 @@ class AddedTokens {
     AddedToken settings;
   };
 
-  static bool is_space(char32_t c) { return class_of(c) == CharClass::kSpace; }
   static bool is_inside_word(std::u32string_view text, size_t first, size_t last) {
     return (first > 0 && is_word_char(text[first - 1])) ||
            (last < text.size() && is_word_char(text[last]));

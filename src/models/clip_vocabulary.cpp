@@ -81,8 +81,6 @@ AddedToken added_token(const Json& value, bool is_special, const fs::path& file)
   is_special = flag(value, "special", is_special, file);
   return {.text = content.get<std::string>(),
           .normalized = flag(value, "normalized", !is_special, file),
-          .lstrip = flag(value, "lstrip", false, file),
-          .rstrip = flag(value, "rstrip", false, file),
           .single_word = flag(value, "single_word", false, file)};
 }
 

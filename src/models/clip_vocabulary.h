@@ -10,12 +10,11 @@
 
 namespace dedit {
 
-/// A token found in the text as a whole, before it is split into words.
+/// A token found in the text as a whole, before it is split into words. (The files' "lstrip" and
+/// "rstrip" make no difference: white space between words never becomes a token.)
 struct AddedToken {
   std::string text;
   bool normalized = false;   ///< matched after normalisation, else before it
-  bool lstrip = false;       ///< takes the white space on its left with it
-  bool rstrip = false;       ///< ... on its right
   bool single_word = false;  ///< not inside a longer word
 };
 

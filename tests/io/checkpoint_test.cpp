@@ -56,9 +56,9 @@ TEST(Checkpoint, ReadsADiffusersFolder) {
 
 TEST(Checkpoint, GivesCompVisFilesTheSameNamesAndNumbersAtAnyDepth) {
   const TinySizes sizes[] = {{},
-                             {.widths = {8, 8, 16, 16}, .layers = 2},
-                             {.widths = {8, 16}, .layers = 1},
-                             {.widths = {8}, .layers = 3, .in_channels = 9}};
+                             {.widths = {4, 4, 6, 6}, .layers = 2},
+                             {.widths = {4, 6}, .layers = 1},
+                             {.widths = {4}, .layers = 3, .in_channels = 9}};
   for (const TinySizes& s : sizes) {
     SCOPED_TRACE(::testing::Message() << s.widths.size() << " levels of " << s.layers);
     const TempFolder folder;

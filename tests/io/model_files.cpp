@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <fstream>
-#include <random>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -71,11 +70,12 @@ void write_test_tensors(const std::string& path, const std::vector<TestTensor>& 
   std::vector<std::string> bytes;
   std::vector<NamedTensor> named;
   for (const TestTensor& t : tensors) {
-    std::seed_seq seed(t.seed.begin(), t.seed.end());
-    std::mt19937 engine(seed);
+    uint32_t state = 2166136261u;  // FNV-1a of the name, then a linear congruential generator
+    for (const char c : t.seed) state = (state ^ uint8_t(c)) * 16777619u;
     std::string& data = bytes.emplace_back();
     for (int64_t i = 0; i < t.shape.numel(); ++i) {  // small sixteenths: exact in every type
-      const float value = float(int(engine() >> 24) - 128) / 16;
+      state = state * 1664525u + 1013904223u;
+      const float value = float(int(state >> 24) - 128) / 16;
       const uint16_t half = dtype == DType::kF16 ? to_half(value).bits : to_bfloat16(value).bits;
       if (dtype == DType::kF32) {
         data.append(reinterpret_cast<const char*>(&value), sizeof value);

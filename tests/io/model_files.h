@@ -60,9 +60,9 @@ struct TwoNames {
 };
 
 struct TinySizes {
-  std::vector<int> widths = {8, 16, 24};  ///< per level; the lowest has no attention
-  int layers = 2;                         ///< residual blocks per level
-  int context = 12;
+  std::vector<int> widths = {4, 6, 8};  ///< per level; the lowest has no attention
+  int layers = 2;                       ///< residual blocks per level
+  int context = 5;
   int in_channels = 4;
 };
 std::vector<TwoNames> tiny_unet(const TinySizes& sizes);

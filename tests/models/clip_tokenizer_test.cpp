@@ -56,20 +56,32 @@ TEST(ClipTokenizer, EncodesEveryPromptAsTheReference) {
   }
 }
 
-TEST(ClipTokenizer, EncodesEveryCharacterAsTheReference) {
+/// Checks the hash `i_hash` of each block of recorded characters, each put between `before` and
+/// `after` to make a word.
+void check_characters(const std::string& before, const std::string& after, size_t i_hash) {
   const auto tokenizer = ClipTokenizer::builtin();
   for (const Json& block : golden()["blocks"]) {
     const char32_t first = block[0].get<char32_t>();
     std::string text;
     for (char32_t c = first; c < first + 0x400; ++c) {
-      if (c < 0xd800 || c >= 0xe000) append_utf8(c, text);
-      text += ' ';
+      if (c >= 0xd800 && c < 0xe000) continue;
+      text += before;
+      append_utf8(c, text);
+      text += after + ' ';
     }
     uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
     for (int32_t id : tokenizer->encode(text)) hash = (hash ^ uint64_t(id)) * 0x100000001b3;
-    EXPECT_EQ(hash, std::stoull(block[1].get<std::string>(), nullptr, 16))
+    EXPECT_EQ(hash, std::stoull(block[i_hash].get<std::string>(), nullptr, 16))
         << "code points from " << std::hex << uint32_t(first);
   }
+}
+
+TEST(ClipTokenizer, ClassifiesAndLowersEveryCharacterAsTheReference) {
+  check_characters("a", "!", 1);
+}
+
+TEST(ClipTokenizer, ComposesEveryCharacterWithMarksAsTheReference) {
+  check_characters("q\u0308", "\u0323\u0301", 2);
 }
 
 TEST(ClipTokenizer, PadsAndCutsAsTheReference) {
@@ -255,8 +267,8 @@ TEST_F(ClipTokenizerFolder, SaysWhatIsWrongWithAFile) {
       {"tokenizer_config.json", "{\"pad_token\": 7}", "special token without text"},
       {"tokenizer_config.json", "{\"pad_token\": \"\"}", "special token without text"},
       {"tokenizer_config.json", "{\"eos_token\": {\"content\": null}}", "special token without"},
-      {"tokenizer_config.json", "{\"eos_token\": {\"content\": \"x\", \"lstrip\": 1}}",
-       "\"lstrip\""},
+      {"tokenizer_config.json", "{\"eos_token\": {\"content\": \"x\", \"normalized\": 1}}",
+       "\"normalized\""},
       {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"-1\": \"x\"}}", "is not an id"},
       {"tokenizer_config.json", "{\"added_tokens_decoder\": 5}", "is not an object"},
       {"tokenizer_config.json", "{\"unk_token\": \"<unk>\"}", "lacks the unknown token"},
