@@ -132,6 +132,7 @@ class TinyModel:
 
     def __init__(self, name):
         self.name, self.config, self.modules = name, CONFIGS[name], {}
+        self.scheduler = SCHEDULER
 
     def shapes(self, component):
         state = self.module(component).state_dict()

@@ -118,7 +118,7 @@ def make_pipeline(model, job):
     parts = dict(vae=model.module("vae"), unet=model.module("unet"), text_encoder=None,
                  tokenizer=None, safety_checker=None, feature_extractor=None,
                  requires_safety_checker=False,
-                 scheduler=own.from_config(PNDMScheduler.from_config(gm.SCHEDULER).config,
+                 scheduler=own.from_config(PNDMScheduler.from_config(model.scheduler).config,
                                            clip_sample=False, **options))
     if "hints" in job:
         nets = [model.module(c) for c in ("controlnet", "controlnet_b")[:len(job["hints"])]]
@@ -128,8 +128,8 @@ def make_pipeline(model, job):
     return pipe
 
 
-def job_arguments(job):
-    width, height = SIZE
+def job_arguments(job, size):
+    width, height = size
     args = dict(num_inference_steps=job["steps"], guidance_scale=job.get("guidance", 7.5))
     if "strength" in job:
         args |= dict(image=Image.fromarray(gm.picture(width, height)), strength=job["strength"])
@@ -149,8 +149,9 @@ def job_arguments(job):
     return args
 
 
-def run_job(model, job, context, seed):
-    """Latents after every step, [steps, 4, h, w]."""
+def run_job(model, job, context, seed, size=SIZE, **more):
+    """Latents after every step, [steps, 4, h, w]; `context` has the prompt's row, then the negative
+    one's."""
     steps = []
 
     def keep(_pipe, _i, _t, kwargs):
@@ -160,7 +161,7 @@ def run_job(model, job, context, seed):
     pipe = make_pipeline(model, job)
     pipe(prompt_embeds=context[:1], negative_prompt_embeds=context[1:], output_type="latent",
          generator=torch.Generator("cpu").manual_seed(seed), callback_on_step_end=keep,
-         **job_arguments(job))
+         **job_arguments(job, size), **more)
     return torch.cat(steps)
 
 

@@ -327,13 +327,15 @@ def fnv1a(numbers):
 
 
 def record_blocks(tokenizer):
-    """Hashes of the ids of every code point of planes 0 to 3 and some tags, in two surroundings.
+    """Hashes of the ids of all characters but most of the long runs of ideographs and Hangul syllables.
 
-    The first tells the classes (letter, number, space, other) and cases apart, the second how the
+    In two surroundings: the first tells the classes (letter, number, space, other) and cases apart, the second how the
     character combines with marks before and after it.
     """
     blocks = []
-    for first in [*range(0, 0x32400, BLOCK), 0xE0000]:
+    ranges = [(0, 0x3800), (0x9C00, 0xB000), (0xD400, 0xD800), (0xF800, 0x17400), (0x18400, 0x20400)]
+    ranges += [(0x2A400, 0x2B000), (0x2E800, 0x30400), (0x31000, 0x32400), (0xE0000, 0xE0400)]
+    for first in [b for start, end in ranges for b in range(start, end, BLOCK)]:
         characters = [chr(c) for c in range(first, first + BLOCK) if not 0xD800 <= c < 0xE000]
         classes = " ".join(f"a{c}!" for c in characters)
         marks = " ".join(f"q\u0308{c}\u0323\u0301" for c in characters)

@@ -338,7 +338,8 @@ void attend(const Head<F>& h, const Scratch& s, int64_t block, int64_t first_key
     hide_later_keys(h.first_query + block * kQueries, first_key, n, old_maxima, s.p, maxima);
   for (int64_t i = 0; i < kQueries; i += kLanes) {
     const Vec c = set1(h.scale), m = load(maxima + i);
-    const Vec factor = exp2_of(fms(load(old_maxima + i), c, m * c), F::kExp2);
+    // Exactly 1 where the maximum stays: any other factor would compound from block to block.
+    const Vec factor = exp2_of((load(old_maxima + i) - m) * c, F::kExp2);
     store(factors + i, factor);
     store(old_maxima + i, m);
     if (n % F::kPair) store(s.p + n * kQueries + i, set1(kHidden));

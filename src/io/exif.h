@@ -24,6 +24,7 @@ std::optional<TiffTag> find_tiff_tag(std::span<const std::byte> tiff, uint16_t i
 constexpr uint16_t kTiffWidth = 256;
 constexpr uint16_t kTiffHeight = 257;
 constexpr uint16_t kTiffOrientation = 274;
+constexpr uint16_t kTiffSamplesPerPixel = 277;
 constexpr uint16_t kTiffExtraSamples = 338;
 constexpr uint16_t kTiffIcc = 34675;
 

@@ -64,6 +64,14 @@ TiffAlpha tiff_alpha(Bytes bytes) {
   return TiffAlpha(tag->value);
 }
 
+/// OpenCV would drop the alpha of a grey picture without a word.
+void check_tiff_channels(Bytes bytes, const std::string& name) {
+  const auto tag = find_tiff_tag(bytes, kTiffSamplesPerPixel);
+  if (!tag || tag->value != 2) return;
+  throw Error(ErrorKind::kInput, str(name, ": grey TIFF with alpha is not supported"),
+              "convert it to PNG");
+}
+
 /// A copy whose alpha is declared unspecified: libtiff's 8-bit reader multiplies colours by
 /// straight alpha, which cannot be undone, and leaves unspecified alpha alone.
 std::vector<std::byte> without_alpha_kind(Bytes tiff) {
@@ -262,6 +270,7 @@ void insert_jpeg_profile(const std::vector<uint8_t>& icc, std::vector<uchar>& jp
 
 Image decode_with_opencv(Bytes bytes, const PictureHeader& header, const std::string& name) {
   const bool is_tiff = header.format == PictureFormat::kTiff;
+  if (is_tiff) check_tiff_channels(bytes, name);
   const TiffAlpha alpha = is_tiff ? tiff_alpha(bytes) : TiffAlpha::kUnspecified;
   cv::Mat mat = alpha == TiffAlpha::kStraight ? decode_mat(without_alpha_kind(bytes), name)
                                               : decode_mat(bytes, name);

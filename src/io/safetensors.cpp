@@ -24,6 +24,7 @@ namespace {
 
 constexpr size_t kLengthBytes = 8;                 // of the header's length
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // as the format's own library
+constexpr size_t kSmallBytes = 64 << 10;
 constexpr const char* kExpected = "a safetensors file is expected here";
 
 struct DTypeName {
@@ -188,10 +189,19 @@ void save_safetensors(const std::string& path, std::span<const NamedTensor> tens
   AtomicFile file(path);
   file.write(length);
   file.write(std::as_bytes(std::span(header)));
+  std::vector<std::byte> small;  // biases and norms go out together
   for (const NamedTensor& tensor : tensors) {
     const size_t bytes = size_t(tensor.shape.numel()) * size_of(tensor.dtype);
-    file.write({static_cast<const std::byte*>(tensor.data), bytes});
+    const auto* data = static_cast<const std::byte*>(tensor.data);
+    if (bytes < kSmallBytes && small.size() < kSmallBytes) {
+      small.insert(small.end(), data, data + bytes);
+      continue;
+    }
+    file.write(small);
+    small.clear();
+    file.write({data, bytes});
   }
+  file.write(small);
   file.commit();
 }
 

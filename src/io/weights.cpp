@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "core/str.h"
 #include "io/checkpoint.h"

@@ -14,17 +14,17 @@
 #include <gtest/gtest.h>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/isa.h"
 #include "core/parallel.h"
 #include "support/close.h"
 #include "support/reference_backend.h"
 
 namespace dedit {
 
+/// Up to the best of this CPU, or to DEDIT_MAX_ISA.
 inline std::vector<kernels::IsaLevel> levels_of_this_cpu() {
-  kernels::IsaLevel best{};
   std::vector<kernels::IsaLevel> levels;
-  if (!kernels::best_isa(best)) return levels;
-  for (int i = 0; i <= int(best); ++i) levels.push_back(kernels::IsaLevel(i));
+  for (int i = 0; i <= int(cpu::chosen_isa()); ++i) levels.push_back(kernels::IsaLevel(i));
   return levels;
 }
 

@@ -66,7 +66,7 @@ void widen_context(const Workplace& at, const std::string& folder) {
 
 Outcome with_control(const Workplace& at, const std::string& control) {
   return at.run({"canny", "--image", "a.png", "--control-model", control, "--steps", "1",
-                 "--threads", "2", "-o", "o.png"});
+                 "--threads", "2", "-q", "-o", "o.png"});
 }
 
 TEST(Inputs, MissingPictureIsAnInputError) {

@@ -9,9 +9,9 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-/// A small, quick edit: `words` and what every one needs.
+/// A small, quick edit: `words` and what every one needs. ddim makes one network call a step.
 Outcome edit(const Workplace& at, Words words, const Streams& streams = {}) {
-  words.insert(words.end(), {"--steps", "2", "--threads", "2"});
+  words.insert(words.end(), {"--steps", "2", "--scheduler", "ddim", "--threads", "2"});
   return at.run(words, streams);
 }
 

@@ -13,11 +13,11 @@ struct Outcome {
 
 /// Where the binary's standard streams lead.
 struct Streams {
-  std::string input;           ///< bytes for standard input
-  std::string output_path;     ///< a file opened for standard output instead of a pipe
-  bool closes_stdout = false;  ///< started without a standard output
-  bool drops_reader = false;   ///< the pipe's reading end is closed from the start
-  int signal = 0;              ///< sent once `signal_after` was seen on stderr
+  std::string input = {};        ///< bytes for standard input
+  std::string output_path = {};  ///< a file opened for standard output instead of a pipe
+  bool closes_stdout = false;    ///< started without a standard output
+  bool drops_reader = false;     ///< the pipe's reading end is closed from the start
+  int signal = 0;                ///< sent once `signal_after` was seen on stderr
   std::string signal_after = "step";
 };
 

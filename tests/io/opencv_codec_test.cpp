@@ -187,6 +187,11 @@ TEST(OpenCvCodec, AssociatedAlphaInTiffIsDividedOut) {
   EXPECT_TRUE(std::equal(straight, straight + 8, read.row<uint8_t>(0)));
 }
 
+TEST(OpenCvCodec, GreyTiffWithAlphaIsRefusedRatherThanStripped) {
+  EXPECT_EQ(error_of(tiff_file(noise(6, 5, 2, PixelType::kU8), 1)),
+            "x: grey TIFF with alpha is not supported");
+}
+
 TEST(OpenCvCodec, JpegProfileIsKeptInAnyNumberOfSegments) {
   for (const size_t n_bytes : {size_t(132), size_t(65519), size_t(65520), size_t(200000)}) {
     Image image = ramp(8, 8, 3);

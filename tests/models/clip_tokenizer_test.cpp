@@ -56,8 +56,8 @@ TEST(ClipTokenizer, EncodesEveryPromptAsTheReference) {
   }
 }
 
-/// Checks the hash `i_hash` of each block of recorded characters, each put between `before` and
-/// `after` to make a word.
+/// Checks the hash `i_hash` of each block of recorded characters, each of them put between `before`
+/// and `after` to make a word.
 void check_characters(const std::string& before, const std::string& after, size_t i_hash) {
   const auto tokenizer = ClipTokenizer::builtin();
   for (const Json& block : golden()["blocks"]) {

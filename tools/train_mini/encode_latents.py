@@ -1,7 +1,7 @@
 """Composes captioned pictures once and stores their latents and edge maps.
 
 The U-Net sees each picture many times, so coding them beforehand halves the
-cost of training.  Stored in <work>: latents.npy (float16, scaled to std 1),
+cost of training.  Stored in <work>: latents.npy (float16, mean 0 and std 1),
 edges.npy (one bit a pixel), captions.json, and latents.json with the
 scaling_factor that export.py writes into the VAE's config.
 """
@@ -42,7 +42,7 @@ def main():
 
     latents = np.zeros((args.pictures, 4, SIZE // 8, SIZE // 8), np.float16)
     edges = np.zeros((args.pictures, SIZE, SIZE // 8), np.uint8)
-    captions, scale, start = [], 0.0, time.time()
+    captions, start = [], time.time()
     for i in range(0, args.pictures, args.batch):
         n = min(args.batch, args.pictures - i)
         pairs = [composer.captioned() for _ in range(n)]
@@ -58,17 +58,20 @@ def main():
     # Also words that the drawn captions happen to lack.
     ids = models.tokenize(models.open_tokenizer(), captions + all_captions(emoji))
     tokens = ids.unique().tolist()
-    scale = float(1 / latents.astype(np.float32).std())
-    np.save(os.path.join(args.work, "latents.npy"), (latents * scale).astype(np.float16))
+    # Every channel gets mean 0 and the same std, or the strongest would take
+    # most of the U-Net's loss.  export.py folds this into the VAE's 1x1 convolutions.
+    z = latents.astype(np.float32)
+    mean, std, scale = z.mean((0, 2, 3)), z.std((0, 2, 3)), float(1 / z.std())
+    z = (z - mean[:, None, None]) / std[:, None, None]
+    np.save(os.path.join(args.work, "latents.npy"), z.astype(np.float16))
     np.save(os.path.join(args.work, "edges.npy"), edges)
     with open(os.path.join(args.work, "captions.json"), "w", encoding="utf-8") as f:
         json.dump(captions, f)
     with open(os.path.join(args.work, "latents.json"), "w", encoding="utf-8") as f:
-        json.dump({"scaling_factor": scale, "pictures": args.pictures, "emoji_set": args.emoji_set,
+        json.dump({"scaling_factor": scale, "mean": mean.tolist(), "std": std.tolist(), "pictures": args.pictures, "emoji_set": args.emoji_set,
                    "limit": args.limit, "seed": args.seed,
                    "tokens": tokens}, f)
-    print(f"scaling_factor {scale:.4f}; std per channel",
-          (latents.astype(np.float32) * scale).std((0, 2, 3)).round(2))
+    print(f"scaling_factor {scale:.4f}; per channel mean {mean.round(2)} std {std.round(2)}")
 
 
 if __name__ == "__main__":

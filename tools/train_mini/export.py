@@ -65,6 +65,19 @@ def write_tokenizer(folder):
                 "do_lower_case": True, "add_prefix_space": False, "errors": "replace"}, indent=2)
 
 
+@torch.no_grad()
+def fold_normalisation(vae, meta):
+    """Moves the per-channel mean and std of the latents into the 1x1
+    convolutions, so that plain `scaling_factor * mean` gives what was trained on."""
+    mean, std = torch.tensor(meta["mean"]), torch.tensor(meta["std"])
+    k = 1 / (std * meta["scaling_factor"])
+    post = vae.post_quant_conv
+    post.bias += post.weight[:, :, 0, 0] @ mean
+    post.weight /= k[None, :, None, None]
+    vae.quant_conv.weight[:4] *= k[:, None, None, None]
+    vae.quant_conv.bias[:4] = (vae.quant_conv.bias[:4] - mean) * k
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", required=True)
@@ -80,6 +93,7 @@ def main():
     vae = models.new_vae()
     common.load_final(vae, args.work, "vae_decoder" if trained("vae_decoder") else "vae")
     vae.register_to_config(scaling_factor=round(meta["scaling_factor"], 5))
+    fold_normalisation(vae, meta)
     # The variance was never trained; a small constant makes sampling the
     # encoder's distribution harmless (half the noise the decoder is used to).
     with torch.no_grad():

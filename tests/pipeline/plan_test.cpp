@@ -1,0 +1,45 @@
+#include "pipeline/plan.h"
+
+#include <gtest/gtest.h>
+
+namespace dedit {
+namespace {
+
+EditRequest img2img(int steps, double strength, const std::string& scheduler) {
+  EditRequest r;
+  r.prompt = "a cat";
+  r.image = Image(64, 64, 3);
+  r.steps = steps;
+  r.strength = strength;
+  r.scheduler = scheduler;
+  return r;
+}
+
+// int(steps * strength) in double, truncated: 100 * 0.29 is 28.999999999999996.
+TEST(Plan, StrengthCutsTheStepsAsTheReferenceDoes) {
+  const struct {
+    int steps;
+    double strength;
+    int run;
+  } cases[] = {{50, 0.8, 40},   {50, 0.3, 15},   {50, 0.75, 37},  {20, 0.6, 12},  {20, 0.55, 11},
+               {100, 0.29, 28}, {100, 0.57, 56}, {100, 0.58, 57}, {10, 0.7, 7},   {50, 0.9999, 49},
+               {28, 0.6, 16},   {5, 0.3, 1},     {25, 0.28, 7},   {50, 0.56, 28}, {30, 1.0, 30},
+               {30, 0.03, 0},   {30, 0.0, 0}};
+  const Model::Impl model;  // sizes and schedule of Stable Diffusion 1.x, no weights
+  for (const auto& c : cases) {
+    const EditPlan plan = make_plan(model, img2img(c.steps, c.strength, "ddim"));
+    EXPECT_EQ(plan.n_calls, c.run) << c.steps << " steps, strength " << c.strength;
+    EXPECT_EQ(plan.begin, c.steps - c.run) << c.steps << " steps, strength " << c.strength;
+  }
+}
+
+// PNDM's table has its second timestep twice, and the reference cuts the table, not the steps.
+TEST(Plan, PndmRunsOneCallMoreThanTheStrengthSays) {
+  const Model::Impl model;
+  const EditPlan plan = make_plan(model, img2img(20, 0.6, "pndm"));
+  EXPECT_EQ(plan.begin, 8);
+  EXPECT_EQ(plan.n_calls, 13);
+}
+
+}  // namespace
+}  // namespace dedit
