@@ -302,6 +302,19 @@ TEST_P(Attention, TakesALateMaximumThatDwarfsTheRest) {
   for (const float y : p.y.data) EXPECT_FLOAT_EQ(y, p.v.data.back());
 }
 
+TEST_P(Attention, KeepsItsScaleOverManyBlocksOfKeys) {
+  // All scores are equal, the values +1 in the first half and -1 in the second: what remains of
+  // the sum is how much a block's weight changes while later ones go by.
+  const int64_t keys = 8192;
+  Problem<float> p({.batch = 1, .tokens_q = 40, .tokens_k = keys, .heads = 1, .head_dim = 1});
+  for (size_t i = 0; i < p.q.data.size(); ++i) p.q.data[i] = 0.5f + float(i) * 0.37f;
+  for (float& e : p.k.data) e = 5.3f;
+  for (size_t i = 0; i < p.v.data.size(); ++i) p.v.data[i] = i < size_t(keys / 2) ? 1.0f : -1.0f;
+  p.run(GetParam());
+  const float allowed = float(4 * std::sqrt(double(keys)) * kUnit);  // roundings of the sums
+  for (const float y : p.y.data) EXPECT_NEAR(y, 0, allowed);
+}
+
 TEST_P(Attention, AScaleAboveOneWorks) {
   Problem<float> p(
       {.batch = 1, .tokens_q = 50, .tokens_k = 140, .heads = 1, .head_dim = 3, .causal = true});

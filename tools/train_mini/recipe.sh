@@ -16,31 +16,36 @@ set -euo pipefail
 emoji=$1 work=$2 out=$3
 here=$(cd "$(dirname "$0")" && pwd)
 py=${PYTHON:-python3}
-device=${DEVICE:-cpu} threads=${THREADS:-0}
+device=${DEVICE:-cpu} threads=${THREADS:-1}
+# Single-threaded copies whose weights are averaged: see common.py.
+train=("$py" -m torch.distributed.run --standalone --nproc-per-node "${PROCESSES:-2}")
+export OMP_NUM_THREADS=$threads
 common=(--device "$device" --threads "$threads" --work "$work")
 mkdir -p "$work"
 
-"$py" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" \
+"${train[@]}" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" \
+    --minutes "${VAE_MINUTES:-0}" --crop "${VAE_CROP:-128}" \
     --steps "${VAE_STEPS:-4000}" --batch "${VAE_BATCH:-8}" --lr "${VAE_LR:-8e-4}"
 
 [ -f "$work/latents.json" ] || "$py" "$here/encode_latents.py" "${common[@]}" --emoji "$emoji" \
-    --emoji-set "${EMOJI_SET:-starter}" --limit "${LIMIT:-0}" --pictures "${PICTURES:-8000}"
+    --emoji-set "${EMOJI_SET:-starter}" --limit "${LIMIT:-0}" --pictures "${PICTURES:-8000}" \
+    --variety "${VARIETY:-1}" --two-share "${TWO_SHARE:-0.12}"
 
 # The MINUTES settings, when given, fit the learning rate to a time budget.
-"$py" "$here/train_unet.py" "${common[@]}" ${COMPILE:+--compile} --minutes "${UNET_MINUTES:-0}" \
-    --steps "${UNET_STEPS:-8000}" --batch "${UNET_BATCH:-16}" --lr "${UNET_LR:-1e-3}"
+"${train[@]}" "$here/train_unet.py" "${common[@]}" ${COMPILE:+--compile} --minutes "${UNET_MINUTES:-0}" \
+    --steps "${UNET_STEPS:-8000}" --batch "${UNET_BATCH:-8}" --lr "${UNET_LR:-1e-3}"
 
-"$py" "$here/train_controlnet.py" "${common[@]}" --minutes "${CONTROL_MINUTES:-0}" \
-    --steps "${CONTROL_STEPS:-2500}" --batch "${CONTROL_BATCH:-16}" --lr "${CONTROL_LR:-5e-4}"
+"${train[@]}" "$here/train_controlnet.py" "${common[@]}" --minutes "${CONTROL_MINUTES:-0}" \
+    --steps "${CONTROL_STEPS:-2500}" --batch "${CONTROL_BATCH:-8}" --lr "${CONTROL_LR:-5e-4}"
 
 # A better decoder for the same latents: optional, and last as nothing depends on it.
 if [ "${DECODER_STEPS:-0}" -gt 0 ]; then
-    "$py" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" --decoder-only --init "$work/vae.pt" \
-        --steps "$DECODER_STEPS" --batch "${VAE_BATCH:-8}" --lr "${DECODER_LR:-3e-4}"
+    "${train[@]}" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" --decoder-only --init "$work/vae.pt" \
+        --steps "$DECODER_STEPS" --batch "${VAE_BATCH:-8}" --lr "${DECODER_LR:-3e-4}" --whole-share 0.5
 fi
 
 "$py" "$here/export.py" --work "$work" --emoji "$emoji" --out "$out"
 "$py" "$here/sample_sheet.py" --model "$out" --out "$work/samples.png" \
-    --emoji "$emoji" --held-out 4 --device "$device"
+    --emoji "$emoji" --limit "${LIMIT:-0}" --held-out 4 --device "$device"
 "$py" "$here/sample_sheet.py" --model "$out" --out "$work/control.png" \
-    --emoji "$emoji" --control 6 --device "$device"
+    --emoji "$emoji" --limit "${LIMIT:-0}" --control 6 --device "$device"

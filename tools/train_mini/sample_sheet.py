@@ -35,6 +35,7 @@ def main():
     p.add_argument("--prompt", action="append", default=[])
     p.add_argument("--held-out", type=int, default=0, help="add so many held-out prompts")
     p.add_argument("--control", type=int, default=0, help="draw so many edge-guided rows instead")
+    p.add_argument("--limit", type=int, default=0, help="only the first so many things, as in training")
     p.add_argument("--columns", type=int, default=4)
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--guidance", type=float, default=5.0)
@@ -56,7 +57,7 @@ def main():
 
     rows = []
     if args.control:
-        composer = Composer(EmojiSet(args.emoji), args.seed + 777)
+        composer = Composer(EmojiSet(args.emoji, limit=args.limit), args.seed + 777)
         for k in range(args.control):
             picture, caption = composer.captioned()
             edges = edge_map(picture)
@@ -70,7 +71,7 @@ def main():
     else:
         prompts = args.prompt or list(PROMPTS)
         if args.held_out:
-            prompts += held_out_prompts(EmojiSet(args.emoji), args.held_out, np.random.default_rng(args.seed))
+            prompts += held_out_prompts(EmojiSet(args.emoji, limit=args.limit), args.held_out, np.random.default_rng(args.seed))
         for prompt in prompts:
             rows.append((prompt, pipe([prompt] * args.columns, generator=generators(args.columns), **settings).images))
 

@@ -25,7 +25,7 @@ void run_jobs(int64_t n, const Body& body) {
 
 /// Index of the calling thread's part of a scratch block that has num_threads() parts.
 inline int64_t scratch_index(int64_t n_parts) {
-  return omp_get_thread_num() % n_parts;
+  return thread_index() % n_parts;
 }
 
 inline int64_t divide_up(int64_t a, int64_t b) {

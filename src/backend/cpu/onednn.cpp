@@ -10,8 +10,8 @@
 
 #include <dnnl.hpp>
 
+#include "backend/cpu/jobs.h"
 #include "backend/cpu/memory.h"
-#include "core/parallel.h"
 #include "core/str.h"
 
 #include "dedit/error.h"
@@ -100,7 +100,9 @@ Descriptors describe_conv(const BlockShape& s, const memory::desc& w, const dnnl
   return Descriptors::of<Conv>(pd);
 }
 
-Descriptors describe(const BlockShape& s, const memory::desc& w, const dnnl::engine& engine) {
+Descriptors describe_for_one_thread(const BlockShape& s, const memory::desc& w,
+                                    const dnnl::engine& engine) {
+  const OneThread one;
   return s.is_matmul ? describe_matmul(s, w, engine) : describe_conv(s, w, engine);
 }
 
@@ -157,11 +159,10 @@ struct OneDnn::State {
     const std::lock_guard lock(mutex);
     std::unique_ptr<Primitive>& p = primitives[shape];
     if (p) return *p;
-    const OneThread one;
-    Descriptors best = describe(shape, any_weights(shape), engine);
+    Descriptors best = describe_for_one_thread(shape, any_weights(shape), engine);
     if (best.w != packed) {
       try {
-        Descriptors same = describe(shape, packed, engine);
+        Descriptors same = describe_for_one_thread(shape, packed, engine);
         if (same.implementation == best.implementation) best = std::move(same);
       } catch (const dnnl::error&) {  // this implementation does not take the packed layout
       }
@@ -176,21 +177,21 @@ OneDnn::~OneDnn() = default;
 
 std::shared_ptr<PackedBlocks> OneDnn::pack(const BlockShape& shape, int64_t n_blocks,
                                            const ReadRows& read) try {
-  const OneThread one;
   const dnnl::engine& engine = state_->engine;
-  const Descriptors d = describe(shape, any_weights(shape), engine);
+  const Descriptors d = describe_for_one_thread(shape, any_weights(shape), engine);
   auto packed = std::make_shared<PackedBlocks>();
   Layout& layout = packed->layouts.emplace_back(d.w, n_blocks, engine);
   const memory::desc plain = plain_weights(shape);
-  const auto rows = make_host_array<float>(plain.get_size() / sizeof(float));
-  memory from(plain, engine, rows.get());
   const dnnl::reorder reorder(dnnl::reorder::primitive_desc(engine, plain, engine, d.w));
-  dnnl::stream stream(engine);
-  for (int64_t i = 0; i < n_blocks; ++i) {
+  run_jobs(n_blocks, [&](int64_t i) {
+    const OneThread one_here;
+    const auto rows = make_host_array<float>(plain.get_size() / sizeof(float));
     read(i * shape.out, shape.out, rows.get());
+    memory from(plain, engine, rows.get());
+    dnnl::stream stream(engine);
     reorder.execute(stream, from, layout.blocks[size_t(i)]);
-  }
-  stream.wait();
+    stream.wait();
+  });
   return packed;
 } catch (const dnnl::error& e) {
   rethrow(e, "pack weights");

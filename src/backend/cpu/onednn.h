@@ -52,7 +52,8 @@ class OneDnn {
   OneDnn();
   ~OneDnn();
 
-  /// Writes rows [first, first + count) of the weights [O, in * kernel * kernel] as f32.
+  /// Writes rows [first, first + count) of the weights [O, in * kernel * kernel] as f32. Called
+  /// from several threads.
   using ReadRows = std::function<void(int64_t first, int64_t count, float* out)>;
 
   /// Packs n_blocks blocks of `shape.out` output channels each, in the layout that a primitive of
