@@ -1,0 +1,28 @@
+// A finished drawing as a hint: dark lines on white become white lines on black, which is what
+// control networks for edges were trained on.
+#include "annotators/annotator.h"
+#include "core/rgb8.h"
+
+namespace dedit::annotators {
+namespace {
+
+Annotation run(const Image& image, const AnnotatorArgs&) {
+  Annotation result{.map = to_rgb8(image), .warnings = {}};
+  for (std::byte& sample : result.map.data) sample = ~sample;
+  result.map.text.clear();
+  result.map.icc.clear();
+  return result;
+}
+
+}  // namespace
+
+extern const Annotator invert;
+const Annotator invert = {
+    .name = "invert",
+    .summary = "black lines on white to white lines on black, colours to their complements",
+    .paper = "",
+    .params = {},
+    .run = run,
+};
+
+}  // namespace dedit::annotators
