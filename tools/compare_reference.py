@@ -163,12 +163,12 @@ class Bench:
         return outputs
 
     def report(self, name, ours, single, double):
-        print(f"\n{name}: {'':40} dedit-f32   dedit-f64   f32-f64")
+        print(f"\n{name + ':':54} dedit-f32" + ("   dedit-f64     f32-f64" if double else ""))
         rows = {}
         for key in ours.keys() & single.keys():
             figures = [error(ours[key], single[key])]
-            figures += [error(ours[key], double[key]), error(single[key], double[key])] \
-                if double else [float("nan")] * 2
+            if double:
+                figures += [error(ours[key], double[key]), error(single[key], double[key])]
             network = key.split(".")[0]
             label = key if "." not in key or key in SHOWN else f"{network}, worst module"
             worst = rows.get(label)
@@ -177,7 +177,7 @@ class Bench:
         for label in sorted(rows):
             key, figures = rows[label]
             what = label if label == key else f"{label}: {key}"
-            print(f"  {what:52}" + "".join(f"{f:10.1e}  " for f in figures))
+            print(f"  {what:52}" + "".join(f"{f:10.1e}  " for f in figures).rstrip())
             self.failed |= not figures[0] <= self.args.bound
 
     def run(self, name):
@@ -208,6 +208,7 @@ def main():
     p.add_argument("--bound", type=float, default=1e-3, help="largest error allowed (1e-3)")
     p.add_argument("--threads", type=int, default=0, help="of torch (default: its own choice)")
     args = p.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # a full-size job takes minutes
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     torch.set_grad_enabled(False)

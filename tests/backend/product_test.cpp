@@ -105,19 +105,22 @@ TEST_P(ConvTest, ResidualMayBeTheOutput) {
   EXPECT_TRUE(bytes(apart) == bytes(in_place));
 }
 
-TEST_P(ConvTest, ABatchIsItsImages) {
-  const ConvCase c{2, 8, 8, 32, 1280, kThree};
-  const Weights3 w = pack(random(c.out * c.in * 9, dtype()), random(c.out, DType::kF32), c);
-  const Values x = random_values({2, 8, 8, 32}, dtype());
-  Tensor both = cpu_pool.make({2, 8, 8, 1280}, dtype());
-  cpu.conv2d({.x = &x.cpu}, *w.cpu, c.params, {}, both);
-  for (int64_t b = 0; b < 2; ++b) {
-    const Tensor image = x.cpu.rows(b, 1);
-    Tensor y = cpu_pool.make({1, 8, 8, 1280}, dtype());
-    cpu.conv2d({.x = &image}, *w.cpu, c.params, {}, y);
-    const auto one = floats(y), two = floats(both.rows(b, 1));
-    for (size_t i = 0; i < one.size(); ++i)
-      ASSERT_NEAR(one[i], two[i], 0.01 * (1 + std::abs(one[i])));
+TEST_P(ConvTest, AnImageInABatchIsTheImageAloneToTheBit) {
+  for (const Conv2dParams& params : {kThree, kOne, kDown}) {
+    const ConvCase c{3, 10, 8, 32, 640, params};
+    const int64_t k2 = params.kernel * params.kernel;
+    const Weights3 w = pack(random(c.out * c.in * k2, dtype()), random(c.out, DType::kF32), c);
+    const Values x = random_values({3, 10, 8, 32}, dtype());
+    Shape shape = output_shape(c);
+    Tensor batch = cpu_pool.make(shape, dtype());
+    cpu.conv2d({.x = &x.cpu}, *w.cpu, params, {}, batch);
+    shape.set(0, 1);
+    for (int64_t b = 0; b < 3; ++b) {
+      const Tensor image = x.cpu.rows(b, 1);
+      Tensor y = cpu_pool.make(shape, dtype());
+      cpu.conv2d({.x = &image}, *w.cpu, params, {}, y);
+      EXPECT_TRUE(bytes(y) == bytes(batch.rows(b, 1))) << b;
+    }
   }
 }
 
@@ -221,6 +224,19 @@ TEST_P(LinearTest, MatchesReferenceForAnyThreads) {
   for (const LinearCase& c : kLinearCases) {
     SCOPED_TRACE(::testing::Message() << c.rows.str() << " x " << c.in << " -> " << c.outs[0]);
     expect_match(c, pack(c), dtype(), dtype());
+  }
+}
+
+TEST_P(LinearTest, ARowInABatchIsTheRowAloneToTheBit) {
+  const LinearCase c{{3, 77}, 320, {320, 640}};
+  const Weights3 w = pack(c);
+  const Values x = random_values({3, 77, 320}, dtype());
+  Tensor batch = cpu_pool.make({3, 77, 960}, dtype());
+  cpu.linear(x.cpu, *w.cpu, {}, batch);
+  for (int64_t b = 0; b < 3; ++b) {
+    Tensor y = cpu_pool.make({1, 77, 960}, dtype());
+    cpu.linear(x.cpu.rows(b, 1), *w.cpu, {}, y);
+    EXPECT_TRUE(bytes(y) == bytes(batch.rows(b, 1))) << b;
   }
 }
 

@@ -7,7 +7,7 @@
 namespace dedit::cpu {
 namespace {
 
-constexpr int64_t kJobs = 32;  // enough blocks to keep many cores busy to the end
+constexpr int64_t kJobs = 16;  // of an image: enough to keep many cores busy to the end
 
 /// The largest divisor of n that is a multiple of 64 (oneDNN's block of output channels) and at
 /// most `limit`; n itself where there is none, since a part of 64 is padded to 64.
@@ -20,7 +20,7 @@ int64_t block_of(int64_t n, int64_t limit) {
 
 /// Equal blocks of at most about `most` rows.
 int64_t even_block(int64_t rows, int64_t most, int64_t multiple) {
-  const int64_t even = divide_up(rows, divide_up(rows, most));
+  const int64_t even = divide_up(rows, std::max<int64_t>(1, divide_up(rows, most)));
   return divide_up(even, multiple) * multiple;
 }
 
@@ -54,15 +54,20 @@ BlockShape typical_conv(DType dtype, int64_t in, int64_t block_channels, const C
           .pad_right = p.pad.right};
 }
 
-std::vector<RowBlock> linear_row_blocks(const BlockShape& shape, int64_t rows, int64_t n_blocks) {
+std::vector<RowBlock> linear_row_blocks(const BlockShape& shape, int64_t images, int64_t rows,
+                                        int64_t n_blocks) {
   int64_t most = 256;
   while (most > 64 && divide_up(rows, most) * n_blocks < kJobs) most /= 2;
   const int64_t height = even_block(rows, most, 16);
   std::vector<RowBlock> blocks;
-  for (int64_t r = 0; r < rows; r += height) {
-    RowBlock b{.shape = shape, .first_input = r * shape.in, .first_output = r};
-    b.shape.height = std::min(height, rows - r);
-    blocks.push_back(b);
+  for (int64_t image = 0; image < images; ++image) {
+    for (int64_t r = 0; r < rows; r += height) {
+      const int64_t first = image * rows + r;
+      RowBlock b{
+          .shape = shape, .first_input = first * shape.in, .first_output = first, .image = image};
+      b.shape.height = std::min(height, rows - r);
+      blocks.push_back(b);
+    }
   }
   return blocks;
 }
@@ -73,7 +78,7 @@ std::vector<RowBlock> conv_row_blocks(const BlockShape& shape, const Shape& x,
   const int64_t out_h = (height + p.pad.top + p.pad.bottom - p.kernel) / p.stride + 1;
   const int64_t out_w = (width + p.pad.left + p.pad.right - p.kernel) / p.stride + 1;
   int64_t most = std::clamp<int64_t>(512 / out_w, 1, out_h);
-  while (most > 1 && most * out_w > 128 && x[0] * divide_up(out_h, most) * n_blocks < kJobs) {
+  while (most > 1 && most * out_w > 128 && divide_up(out_h, most) * n_blocks < kJobs) {
     most = divide_up(most, 2);
   }
   const int64_t rows = even_block(out_h, most, 1);
@@ -85,7 +90,8 @@ std::vector<RowBlock> conv_row_blocks(const BlockShape& shape, const Shape& x,
       const int64_t last = (end - 1) * p.stride - p.pad.top + p.kernel;  // one past
       RowBlock block{.shape = shape,
                      .first_input = (b * height + std::max<int64_t>(first, 0)) * width * x[3],
-                     .first_output = (b * out_h + r) * out_w};
+                     .first_output = (b * out_h + r) * out_w,
+                     .image = b};
       BlockShape& s = block.shape;
       s.pad_top = int(std::max<int64_t>(-first, 0));
       s.pad_bottom = int(std::max<int64_t>(last - height, 0));

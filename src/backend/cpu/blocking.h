@@ -1,4 +1,6 @@
-// How products are cut into blocks. Depends on shapes alone, never on the number of threads.
+// How products are cut into blocks. Depends on the shape of one image alone: never on the number of
+// threads, so that results do not, and never on the batch, so that an image in a batch is the same,
+// to the bit, as that image alone.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +20,12 @@ struct RowBlock {
   BlockShape shape;
   int64_t first_input = 0;   ///< element of x
   int64_t first_output = 0;  ///< pixel (or row) of y
+  int64_t image = 0;         ///< batch row
 };
 
-/// Rows of a product [rows, in] x [in, n_blocks * shape.out].
-std::vector<RowBlock> linear_row_blocks(const BlockShape& shape, int64_t rows, int64_t n_blocks);
+/// Rows of products [rows, in] x [in, n_blocks * shape.out], one an image.
+std::vector<RowBlock> linear_row_blocks(const BlockShape& shape, int64_t images, int64_t rows,
+                                        int64_t n_blocks);
 
 /// Rows of the convolution of x [B, H, W, in]; `shape` gives in, out, type, kernel and stride.
 std::vector<RowBlock> conv_row_blocks(const BlockShape& shape, const Shape& x,

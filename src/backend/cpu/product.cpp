@@ -71,8 +71,7 @@ struct Products::Call {
   const Epilogue& epilogue;
   Tensor& y;
   std::vector<RowBlock> rows;
-  int64_t pixels_per_row_bias = 0;  // of y, per batch row
-  std::vector<Plan> plans = {};     // one a row block
+  std::vector<Plan> plans = {};  // one a row block
 };
 
 DType Products::product_type(DType compute) const {
@@ -123,51 +122,47 @@ PackedWeightPtr Products::pack_linear(std::span<const WeightView> weights,
 void Products::conv2d(const Tensor& x, const PackedWeight& packed, const Conv2dParams& params,
                       const Epilogue& epilogue, Tensor& y) {
   const auto& w = static_cast<const Weight&>(packed);
-  Call call{.w = w, .x = x, .epilogue = epilogue, .y = y, .rows = {}};
-  call.rows = w.shape.is_matmul ? linear_row_blocks(w.shape, x.numel() / w.in, w.n_blocks)
-                                : conv_row_blocks(w.shape, x.shape(), params, w.n_blocks);
-  call.pixels_per_row_bias = y.dim(1) * y.dim(2);
+  if (w.shape.is_matmul) return linear(x, packed, epilogue, y);
+  Call call{.w = w,
+            .x = x,
+            .epilogue = epilogue,
+            .y = y,
+            .rows = conv_row_blocks(w.shape, x.shape(), params, w.n_blocks)};
   run(call);
 }
 
 void Products::linear(const Tensor& x, const PackedWeight& packed, const Epilogue& epilogue,
                       Tensor& y) {
   const auto& w = static_cast<const Weight&>(packed);
-  const int64_t rows = x.numel() / w.in;
+  const int64_t images = x.dim(0), rows = x.numel() / (w.in * images);
   Call call{.w = w,
             .x = x,
             .epilogue = epilogue,
             .y = y,
-            .rows = linear_row_blocks(w.shape, rows, w.n_blocks)};
-  call.pixels_per_row_bias = rows / x.dim(0);
+            .rows = linear_row_blocks(w.shape, images, rows, w.n_blocks)};
   run(call);
 }
 
-/// Activation, biases and residual of output pixels [first, first + count), one block of channels.
-/// A block of a linear layer may span batch rows, each with its own row bias.
-void Products::finish(const Call& call, int64_t first, int64_t count, int64_t channel,
+/// Biases, activation and residual of one row block by one block of channels.
+void Products::finish(const Call& call, const RowBlock& r, int64_t channel,
                       const float* acc) const {
   const Epilogue& e = call.epilogue;
   const int64_t out = call.w.out, cols = call.w.shape.out;
-  const bool per_batch = e.row_bias && e.row_bias->dim(0) > 1;
-  const size_t element = size_of(call.y.dtype());
-  kernels::EpilogueArgs a{.bias = call.w.bias.get() + channel,
+  const size_t offset = size_t(r.first_output * out + channel) * size_of(call.y.dtype());
+  kernels::EpilogueArgs a{.acc = acc,
+                          .bias = call.w.bias.get() + channel,
+                          .y = static_cast<std::byte*>(call.y.raw()) + offset,
                           .acc_row = cols,
                           .y_row = out,
+                          .rows = r.shape.out_height() * r.shape.out_width(),
                           .cols = cols,
                           .activation = kernel_activation(e.act)};
-  for (int64_t done = 0; done < count; done += a.rows) {
-    const int64_t pixel = first + done;
-    const int64_t batch = per_batch ? pixel / call.pixels_per_row_bias : 0;
-    a.rows = count - done;
-    if (per_batch) a.rows = std::min(a.rows, (batch + 1) * call.pixels_per_row_bias - pixel);
-    if (e.row_bias) a.row_bias = e.row_bias->data<float>() + batch * out + channel;
-    const size_t offset = size_t(pixel * out + channel) * element;
-    a.acc = acc + done * cols;
-    a.y = static_cast<std::byte*>(call.y.raw()) + offset;
-    a.residual = e.residual ? static_cast<const std::byte*>(e.residual->raw()) + offset : nullptr;
-    table_.epilogue[kernel_type(call.y.dtype())](a);
+  if (e.row_bias) {
+    const int64_t row = e.row_bias->dim(0) > 1 ? r.image : 0;
+    a.row_bias = e.row_bias->data<float>() + row * out + channel;
   }
+  if (e.residual) a.residual = static_cast<const std::byte*>(e.residual->raw()) + offset;
+  table_.epilogue[kernel_type(call.y.dtype())](a);
 }
 
 void Products::run(Call& call) {
@@ -201,8 +196,7 @@ void Products::run(Call& call) {
     auto* sums = reinterpret_cast<float*>(acc);
     onednn_.run(call.plans[size_t(i_row)], block, x + size_t(r.first_input) * size_of(shape.dtype),
                 sums, acc + acc_bytes);
-    finish(call, r.first_output, r.shape.out_height() * r.shape.out_width(), block * shape.out,
-           sums);
+    finish(call, r, block * shape.out, sums);
   });
 }
 

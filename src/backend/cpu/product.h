@@ -6,6 +6,7 @@
 #include <span>
 
 #include "backend/backend.h"
+#include "backend/cpu/blocking.h"
 #include "backend/cpu/memory.h"
 #include "backend/cpu/onednn.h"
 #include "cpu/kernels.h"
@@ -38,8 +39,7 @@ class Products {
   PackedWeightPtr pack(const BlockShape& shape, std::span<const WeightView> weights,
                        std::span<const WeightView> biases);
   void run(Call& call);
-  void finish(const Call& call, int64_t first, int64_t count, int64_t channel,
-              const float* acc) const;
+  void finish(const Call& call, const RowBlock& rows, int64_t channel, const float* acc) const;
 
   const kernels::KernelTable& table_;
   const bool native_bf16_;
