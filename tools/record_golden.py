@@ -10,7 +10,8 @@ and for the config of Stable Diffusion 1.5's structure
 
 Network inputs, named for the rule "<config>.<input>": unet.sample, unet.context,
 control.hint (as 0.5 + x / 3), vae.image, vae.latents. Rows of a batch are rows
-of the input. Token ids are in the metadata, as is "error:<tensor>": the float32 reference's own distance from float64, max|a - b| / max|b|.
+of the input. Token ids are in the metadata, as is "error:<tensor>": the float32
+reference's own distance from float64, max|a - b| / max|b|.
 
 --checkpoints DIR writes the models themselves, in both layouts.
 """
