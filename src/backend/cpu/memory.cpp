@@ -16,7 +16,7 @@ void* allocate_host(size_t bytes) {
   void* p = bytes < kLargest ? std::aligned_alloc(kAlignment, rounded) : nullptr;
   if (!p) {
     throw Error(ErrorKind::kMemory, str("cpu: cannot allocate ", bytes >> 20, " MiB"),
-                "use a smaller picture or batch, or --vae-tile");
+                "use a smaller picture");
   }
   return p;
 }
