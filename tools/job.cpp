@@ -36,6 +36,25 @@ std::string picture_path(const JobOptions& options, uint64_t seed) {
   return (whole.parent_path() / whole.stem()).string() + "-" + digits + whole.extension().string();
 }
 
+/// Two outputs to one file would leave only the second.
+void check_distinct(const CLI::App& app, const JobOptions& options, const std::string& map) {
+  std::map<fs::path, std::string> taken;
+  const auto take = [&](const std::string& path, const std::string& option) {
+    if (path.empty() || path == "-") return;
+    std::error_code ignored;
+    const auto [other, is_new] =
+        taken.emplace(fs::weakly_canonical(fs::absolute(path), ignored), option);
+    if (!is_new) fail_usage(app, option + " and " + other->second + " both name " + path);
+  };
+  for (int i = 0; i < options.batch; ++i) {
+    const std::string path = picture_path(options, options.seed + uint64_t(i));
+    take(path, options.batch == 1 ? "-o" : "-o (picture " + std::to_string(i + 1) + ")");
+  }
+  take(options.save_latents, "--save-latents");
+  take(options.trace, "--trace");
+  take(map, "--save-map");
+}
+
 void check_outputs(const CLI::App& app, const JobOptions& options) {
   if (options.output.path.empty()) fail_usage(app, "-o FILE is missing");
   if (options.output.path == "-" && options.batch > 1) {
@@ -165,8 +184,9 @@ void write_results(const JobOptions& options, const EditRequest& request, const 
 
 }  // namespace
 
-void check_job(const CLI::App& app, const JobOptions& options) {
+void check_job(const CLI::App& app, const JobOptions& options, const std::string& map) {
   check_outputs(app, options);
+  check_distinct(app, options, map);
   check_controls(app, options.controls);
   std::vector<std::string> inputs = options.controls.images;
   inputs.push_back(options.image);
@@ -245,7 +265,7 @@ void run_job(const JobOptions& options, const EditRequest& request) {
   const Model model = Model::load(
       options.model, {.precision = precision_of(options.precision), .dtype = options.dtype});
   spdlog::debug("model {} ({}) on {}", model.path(), model.family(), model.backend());
-  spdlog::debug("arithmetic {}: {}", model.dtype(), model.dtype_reason());
+  spdlog::debug("arithmetic {}", model.dtype_reason());
 
   Outcome outcome;
   {

@@ -12,8 +12,9 @@
 namespace dedit::cli {
 
 /// Everything that can be refused before a file is read: required and paired options, outputs.
-/// Throws Error(kUsage) or Error(kOutput). `app` is named in hints.
-void check_job(const CLI::App& app, const JobOptions& options);
+/// `map` is where a map goes too, if anywhere. Throws Error(kUsage) or Error(kOutput). `app` is
+/// named in hints.
+void check_job(const CLI::App& app, const JobOptions& options, const std::string& map = "");
 
 /// The request without its controls; reads image, mask and latents.
 /// Throws Error(kInput), or Error(kUsage) if mask and image differ in size.

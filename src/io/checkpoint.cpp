@@ -75,8 +75,9 @@ Checkpoint Checkpoint::open_folder(const std::string& path) {
   if (!checkpoint.has("unet") && !checkpoint.has("transformer")) refuse_model_folder(root);
   checkpoint.scheduler_json_ = read_small_text(root / "scheduler" / "scheduler_config.json");
   const fs::path tokenizer = root / "tokenizer";
-  if (is_file(tokenizer / "merges.txt") && is_file(tokenizer / "vocab.json")) {
-    checkpoint.tokenizer_dir_ = tokenizer.string();
+  // Any of its files will do here: who reads the folder says which one is missing.
+  for (const char* name : {"tokenizer.json", "merges.txt", "vocab.json"}) {
+    if (is_file(tokenizer / name)) checkpoint.tokenizer_dir_ = tokenizer.string();
   }
   return checkpoint;
 }

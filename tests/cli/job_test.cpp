@@ -64,6 +64,21 @@ TEST(Job, BatchNeedsNamesForItsPictures) {
                9, {"'o-8.png' exists"});
 }
 
+TEST(Job, TwoOutputsToOneFileAreUsage) {
+  const Workplace at;
+  at.make_picture("a.png");
+  const auto refuses = [&](Words words, const std::string& message) {
+    words.insert(words.end(), {"--image", "a.png", "-o", "o.png"});
+    expect_error(at.run(words), 2, {message});
+  };
+  refuses({"canny", "--save-map", "./o.png"}, "--save-map and -o both name ./o.png");
+  refuses({"canny", "--trace", "t", "--save-latents", "t"},
+          "--trace and --save-latents both name t");
+  refuses({"img2img", "--batch", "2", "--save-latents", "o-1.png"},
+          "--save-latents and -o (picture 2) both name o-1.png");
+  EXPECT_EQ(at.names(), Words{"a.png"});
+}
+
 TEST(Job, GenerateWritesOnePicturePerSeed) {
   const Workplace at;
   const Outcome made = edit(at, {"generate", "--width", "64", "--height", "64", "--seed", "7",

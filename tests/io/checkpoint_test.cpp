@@ -54,6 +54,17 @@ TEST(Checkpoint, ReadsADiffusersFolder) {
   EXPECT_EQ(c.component("unet").dtype(), DType::kF32);
 }
 
+TEST(Checkpoint, AnyTokenizerFileIsReasonToReadTheFolder) {
+  for (const char* name : {"tokenizer.json", "merges.txt", "vocab.json"}) {
+    SCOPED_TRACE(name);
+    const TempFolder folder;
+    write_tiny_diffusers(folder / "model");
+    EXPECT_EQ(Checkpoint::open(folder / "model").tokenizer_dir(), "");
+    write_file(folder / (std::string("model/tokenizer/") + name), "{}");
+    EXPECT_EQ(Checkpoint::open(folder / "model").tokenizer_dir(), folder / "model/tokenizer");
+  }
+}
+
 TEST(Checkpoint, GivesCompVisFilesTheSameNamesAndNumbersAtAnyDepth) {
   const TinySizes sizes[] = {{},
                              {.widths = {4, 4, 6, 6}, .layers = 2},

@@ -35,7 +35,7 @@ ControlUnit make_edges(const Options& options, const Image& image) {
 
 void check(const CLI::App& app, const Options& options) {
   if (options.job.image.empty()) cli::fail_usage(app, "--image FILE is missing");
-  cli::check_job(app, options.job);
+  cli::check_job(app, options.job, options.save_map);
   if (options.save_map == "-") cli::fail_usage(app, "--save-map takes a file, not -");
   if (options.save_map.empty()) return;
   cli::check_picture_output(

@@ -29,6 +29,10 @@ def arguments(doc, **defaults):
                         "here if --steps is not reached before; 0: no limit")
     p.add_argument("--save-minutes", type=float, default=4)
     p.add_argument("--threads", type=int, default=0)
+    p.add_argument("--decay", type=float, default=0.4,
+                   help="share of the training, at the end, in which the learning rate falls to 0; "
+                        "with 0 a later training can go on where this one stopped")
+    p.add_argument("--compile", action="store_true", help="torch.compile the large nets")
     p.add_argument("--sync", type=int, default=8, help="steps between averagings of the processes")
     return p
 
@@ -54,10 +58,72 @@ def autocast(device):
     return torch.autocast("cuda" if device.startswith("cuda") else "cpu", torch.bfloat16)
 
 
-def cosine(step, progress, warmup=100, floor=0.02):
-    """Learning-rate factor: linear warm-up, then half a cosine down to `floor`."""
-    wave = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
-    return wave * min(1.0, (step + 1) / warmup)
+def fast(net, args):
+    """`net` as training calls it: compiled if asked for, with plain attention on a CPU,
+    where PyTorch's fused one takes a quarter of a step, most of it going backwards."""
+    if args.device == "cpu":
+        from diffusers.models.attention_processor import AttnProcessor
+        net.set_attn_processor(AttnProcessor())
+    return torch.compile(net) if args.compile else net
+
+
+def rate(step, progress, decay, warmup=100):
+    """Learning-rate factor: linear warm-up, constant, then a straight fall to 0
+    over the last `decay` of the training."""
+    return min(1.0, (step + 1) / warmup, max(0.0, 1 - progress) / decay if decay else 1.0)
+
+
+class Muon(torch.optim.Optimizer):
+    """Orthogonalised momentum for matrices and convolutions, AdamW for the rest.
+
+    Source: K. Jordan, "Muon: an optimizer for hidden layers in neural networks"
+    (2024); the step is scaled to AdamW's RMS (J. Liu et al., arXiv:2502.16982),
+    so that one learning rate serves both halves.  Embeddings, norms, biases and
+    layers narrower than 8 go to AdamW.
+    """
+
+    def __init__(self, parameters, lr, embeddings=(), momentum=0.95, weight_decay=1e-3):
+        embeddings = {id(p) for p in embeddings}
+        matrix = lambda p: p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= 8 and id(p) not in embeddings
+        rest = [p for p in parameters if not matrix(p)]
+        self.adam = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), fused=True)
+        super().__init__([{"params": [p for p in parameters if matrix(p)]}, {"params": rest}],
+                         dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        group = self.param_groups[0]
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            state = self.state[p]
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            m = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+            update = orthogonal(p.grad.lerp(m, group["momentum"]).flatten(1))
+            p.mul_(1 - group["lr"] * group["weight_decay"])
+            p.add_(update.view_as(p), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5)
+        self.adam.param_groups[0]["lr"] = self.param_groups[1]["lr"]
+        self.adam.step()
+
+    def state_dict(self):
+        return {"matrices": super().state_dict(), "rest": self.adam.state_dict()}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state["matrices"])
+        self.adam.load_state_dict(state["rest"])
+
+
+def orthogonal(m, steps=5):
+    """The nearest semi-orthogonal matrix, roughly: a quintic Newton-Schulz iteration."""
+    x = m.bfloat16()
+    wide = x.shape[0] <= x.shape[1]
+    x = x if wide else x.mT
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        g = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * g + 2.0315 * (g @ g)) @ x
+    return (x if wide else x.mT).to(m.dtype)
 
 
 class Average:
@@ -167,13 +233,13 @@ class Run:
                 if self.done >= 1:
                     break
             for group in self.optimizer.param_groups:
-                group["lr"] = a.lr * cosine(self.step, self.done)
+                group["lr"] = a.lr * rate(self.step, self.done, a.decay)
             yield self.step
             self.step += 1
             if self.step % 100 == 0 and self.losses:
-                rate = (self.step - self.first) / (time.time() - self.start)
+                speed = (self.step - self.first) / (time.time() - self.start)
                 mean = sum(self.losses) / len(self.losses)
-                self.log(f"step {self.step} loss {mean:.4f} {rate:.2f} steps/s")
+                self.log(f"step {self.step} loss {mean:.4f} {speed:.2f} steps/s")
                 self.losses = []
             if time.time() - self.saved > 60 * a.save_minutes:
                 self.save()
@@ -187,15 +253,20 @@ def load_final(module, work, name, index=0):
     return state["step"]
 
 
+def parts(work, name):
+    """How many modules a trainer's checkpoint holds."""
+    return len(torch.load(os.path.join(work, name + ".pt"), map_location="cpu")["final"])
+
+
 def load_meta(work):
     """What encode_latents.py noted: scaling_factor, tokens, emoji settings."""
     with open(os.path.join(work, "latents.json"), encoding="utf-8") as f:
         return json.load(f)
 
 
-def load_text(text, work):
+def load_text(text, work, name="unet", index=1):
     """load_final for a full-size text encoder: rows never trained become zero."""
-    state = torch.load(os.path.join(work, "unet.pt"), map_location="cpu")["final"][1]
+    state = torch.load(os.path.join(work, name + ".pt"), map_location="cpu")["final"][index]
     for key, value in state.items():
         if key.endswith("token_embedding.weight"):
             full = torch.zeros(text.config.vocab_size, value.shape[1])

@@ -23,86 +23,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from things import BACKGROUNDS, EVERYDAY, HUES, SHAPES, STARTER, UNUSABLE
+
 SIZE = 256
-
-# Colour word -> RGB.  Backgrounds use all; things use those in HUES as well.
-BACKGROUNDS = {
-    "white": (250, 250, 250), "black": (18, 18, 20), "gray": (128, 128, 130),
-    "red": (214, 40, 40), "orange": (245, 140, 30), "yellow": (250, 218, 60),
-    "green": (60, 165, 75), "blue": (45, 95, 210), "light blue": (150, 205, 245),
-    "purple": (125, 60, 175), "pink": (248, 160, 195), "brown": (120, 75, 45),
-}
-# Colour word -> (hue in degrees, saturation factor, value factor) of a repaint.
-HUES = {
-    "red": (2, 1.0, 1.0), "orange": (28, 1.0, 1.1), "yellow": (50, 1.0, 1.2),
-    "green": (125, 0.9, 0.85), "blue": (216, 1.0, 0.95),
-    "purple": (275, 0.9, 0.9), "pink": (335, 0.5, 1.2),
-}
-ALL = tuple(HUES)
-
-# The starter vocabulary: everyday things with clearly different silhouettes.
-# The first 24 are the ones a short CPU run is limited to.
-# emoji name: (words, own colour or None, colours it may be repainted in)
-STARTER = {
-    "red apple": (("apple",), "red", ("red", "green", "yellow")),
-    "banana": (("banana",), None, ()),
-    "automobile": (("car",), "red", ALL),
-    "cat face": (("cat",), None, ()),
-    "dog face": (("dog",), None, ()),
-    "star": (("star",), "yellow", ALL),
-    "red heart": (("heart",), "red", ALL),
-    "house": (("house",), None, ()),
-    "deciduous tree": (("tree",), None, ()),
-    "sun": (("sun",), None, ()),
-    "fish": (("fish",), "blue", ("blue", "red", "orange", "green", "purple")),
-    "balloon": (("balloon",), "red", ALL),
-    "tulip": (("tulip", "flower"), "pink", ("pink", "red", "yellow", "purple")),
-    "pear": (("pear",), None, ()),
-    "strawberry": (("strawberry",), None, ()),
-    "mushroom": (("mushroom",), None, ()),
-    "frog": (("frog",), None, ()),
-    "panda": (("panda",), None, ()),
-    "pig face": (("pig",), None, ()),
-    "penguin": (("penguin",), None, ()),
-    "umbrella": (("umbrella",), "purple", ("purple", "red", "blue", "green", "yellow")),
-    "t-shirt": (("t-shirt", "shirt"), "blue", ALL),
-    "crescent moon": (("moon", "crescent moon"), None, ()),
-    "soccer ball": (("soccer ball", "ball"), None, ()),
-    "lemon": (("lemon",), None, ()),
-    "carrot": (("carrot",), None, ()),
-    "watermelon": (("watermelon", "slice of watermelon"), None, ()),
-    "rabbit face": (("rabbit",), None, ()),
-    "bear": (("bear",), None, ()),
-    "fox": (("fox",), None, ()),
-    "owl": (("owl",), None, ()),
-    "turtle": (("turtle",), None, ()),
-    "bird": (("bird",), "blue", ("blue", "red", "yellow", "green", "pink")),
-    "butterfly": (("butterfly",), "orange", ("orange", "pink", "blue", "green")),
-    "bus": (("bus",), None, ()),
-    "airplane": (("airplane", "plane"), None, ()),
-    "rocket": (("rocket",), None, ()),
-    "sailboat": (("sailboat", "boat"), None, ()),
-    "palm tree": (("palm tree",), None, ()),
-    "cactus": (("cactus",), None, ()),
-    "sunflower": (("sunflower",), None, ()),
-    "cloud": (("cloud",), None, ()),
-    "basketball": (("basketball",), None, ()),
-    "dress": (("dress",), "blue", ("blue", "red", "green", "purple", "pink")),
-    "crown": (("crown",), None, ()),
-    "key": (("key",), None, ()),
-    "pizza": (("pizza", "slice of pizza"), None, ()),
-    "hot beverage": (("cup of coffee", "coffee"), None, ()),
-}
-
-# Plain shapes, drawn rather than loaded; a "letter" is a random one, so only an
-# edge map can say which: it teaches ControlNet that lines matter.
-SHAPES = ("circle", "square", "triangle", "letter")
-
-# With --emoji-set all: names made of these words are signs or letters rather
-# than things, and sequences of people differ too little to be told apart.
-UNUSABLE = ("keycap", "button", "arrow", "flag", "symbol", "sign", "input", "family",
-            "couple", "kiss", "skin tone", "clock", "-thirty", "square", "mark",
-            "person", "woman", "man ", "men ", "women ", "Japanese", "circle")
 
 TEMPLATES_BG = ("{a} on {abg} background",) * 4 + (
     "{bare}, {bg} background", "a picture of {a} on {abg} background",
@@ -188,6 +111,10 @@ class EmojiSet:
             art = load(by_name[name])
             looks = {c: art if c == own else repaint(art, own, c) for c in colours} or {None: art}
             self.things.append((words, looks))
+        if emoji_set == "everyday":
+            for entry in EVERYDAY:
+                name, word = entry if isinstance(entry, tuple) else (entry, entry)
+                self.things.append(((word,), {None: load(by_name[name])}))
         if emoji_set == "all":
             for e in entries:
                 if e["name"] not in STARTER and not any(u in e["name"] + " " for u in UNUSABLE):

@@ -1,9 +1,11 @@
-"""Composes captioned pictures once and stores their latents and edge maps.
+"""Composes pictures once and stores their latents and edge maps.
 
 The U-Net sees each picture many times, so coding them beforehand halves the
 cost of training.  Stored in <work>: latents.npy (float16, mean 0 and std 1),
 edges.npy (one bit a pixel), captions.json, and latents.json with the
-scaling_factor that export.py writes into the VAE's config.
+scaling_factor that export.py writes into the VAE's config.  The captioned
+pictures come first; the last --free ones are of anything, without a caption,
+for the ControlNet alone.
 """
 import argparse
 import json
@@ -23,9 +25,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--work", required=True)
     p.add_argument("--emoji", required=True)
-    p.add_argument("--emoji-set", choices=("starter", "all"), default="starter")
+    p.add_argument("--emoji-set", choices=("starter", "everyday", "all"), default="starter")
     p.add_argument("--limit", type=int, default=0, help="use only the first so many things")
-    p.add_argument("--pictures", type=int, default=8000)
+    p.add_argument("--pictures", type=int, default=8000, help="captioned pictures")
+    p.add_argument("--free", type=int, default=2000, help="pictures of anything, without a caption")
     p.add_argument("--two-share", type=float, default=0.12, help="share of pictures of two things")
     p.add_argument("--variety", type=float, default=1.0,
                    help="how much size, place, turn and mirroring vary; less is learnt sooner")
@@ -37,15 +40,16 @@ def main():
     common.setup(args)
     vae = models.new_vae().eval().to(args.device, memory_format=torch.channels_last)
     common.load_final(vae, args.work, "vae")
-    emoji = EmojiSet(args.emoji, args.emoji_set, args.limit)
+    emoji = EmojiSet(args.emoji, args.emoji_set, args.limit, everything=True)
     composer = Composer(emoji, args.seed, args.two_share, args.variety)
 
-    latents = np.zeros((args.pictures, 4, SIZE // 8, SIZE // 8), np.float16)
-    edges = np.zeros((args.pictures, SIZE, SIZE // 8), np.uint8)
+    total = args.pictures + args.free
+    latents = np.zeros((total, 4, SIZE // 8, SIZE // 8), np.float16)
+    edges = np.zeros((total, SIZE, SIZE // 8), np.uint8)
     captions, start = [], time.time()
-    for i in range(0, args.pictures, args.batch):
-        n = min(args.batch, args.pictures - i)
-        pairs = [composer.captioned() for _ in range(n)]
+    for i in range(0, total, args.batch):
+        n = min(args.batch, total - i)
+        pairs = [composer.captioned() if i + j < args.pictures else (composer.anything(), "") for j in range(n)]
         captions += [c for _, c in pairs]
         for j, (picture, _) in enumerate(pairs):
             edges[i + j] = np.packbits(composer.edges(picture) > 0, axis=1)
@@ -69,7 +73,7 @@ def main():
         json.dump(captions, f)
     with open(os.path.join(args.work, "latents.json"), "w", encoding="utf-8") as f:
         json.dump({"scaling_factor": scale, "mean": mean.tolist(), "std": std.tolist(), "pictures": args.pictures, "emoji_set": args.emoji_set,
-                   "limit": args.limit, "seed": args.seed,
+                   "free": args.free, "limit": args.limit, "seed": args.seed,
                    "tokens": tokens}, f)
     print(f"scaling_factor {scale:.4f}; per channel mean {mean.round(2)} std {std.round(2)}")
 

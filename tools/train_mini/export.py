@@ -103,9 +103,12 @@ def main():
 
     text, unet = models.new_text_encoder(), models.new_unet()
     text.get_input_embeddings().weight.data.zero_()
-    if trained("unet"):
-        common.load_final(unet, args.work, "unet", 0)
-        common.load_text(text, args.work)
+    source = ("unet", 0, 1)
+    if trained("controlnet") and common.parts(args.work, "controlnet") == 3:
+        source = ("controlnet", 1, 2)    # trained on beside the ControlNet
+    if trained(source[0]):
+        common.load_final(unet, args.work, source[0], source[1])
+        common.load_text(text, args.work, source[0], source[2])
     # Published CLIP files name every tensor text_model.*; newer transformers drop that in memory.
     write_model(text, join("text_encoder"), "model.safetensors", dtype, "text_model.")
     write_model(unet, join("unet"), "diffusion_pytorch_model.safetensors", dtype)

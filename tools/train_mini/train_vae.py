@@ -30,7 +30,8 @@ class Crops(IterableDataset):
         info = torch.utils.data.get_worker_info()
         composer = Composer(self.emoji, (*self.seed, info.id if info else 0), variety=2)
         while True:
-            picture = composer.anything()
+            # Half are what the U-Net will draw, half are what users may bring.
+            picture = composer.captioned()[0] if composer.rng.random() < 0.5 else composer.anything()
             for _ in range(2 if self.crop < SIZE else 1):
                 y, x = composer.rng.integers(0, SIZE - self.crop + 1, 2)
                 yield to_tensor(picture[y:y + self.crop, x:x + self.crop])
@@ -65,7 +66,7 @@ def loss_of(out, x):
     dy = lambda t: t[..., 1:, :] - t[..., :-1, :]
     edges = F.l1_loss(dx(out), dx(x)) + F.l1_loss(dy(out), dy(x))
     mean = lambda t: F.avg_pool2d(t, 8)
-    return F.l1_loss(out, x) + F.mse_loss(out, x) + 0.7 * edges + 2 * F.l1_loss(mean(out), mean(x))
+    return F.l1_loss(out, x) + F.mse_loss(out, x) + edges + 2 * F.l1_loss(mean(out), mean(x))
 
 
 @torch.no_grad()
@@ -81,7 +82,7 @@ def psnr(vae, composer, device, n=64, captioned=True):
 
 
 def main():
-    p = common.arguments(__doc__, steps=4000, batch=8, lr=8e-4)
+    p = common.arguments(__doc__, steps=4000, batch=8, lr=1e-3)
     p.add_argument("--emoji", required=True, help="folder with captions.json and the pictures")
     p.add_argument("--crop", type=int, default=128)
     p.add_argument("--whole-share", type=float, default=0.15,
@@ -94,15 +95,14 @@ def main():
                    help="keep the encoder, so latents already trained on stay valid")
     args = p.parse_args()
     common.setup(args)
-    emoji = EmojiSet(args.emoji, everything=True)
-    vae = models.new_vae().to(args.device, memory_format=torch.channels_last)
+    emoji = EmojiSet(args.emoji, "all", everything=True)
+    vae = models.new_vae().to(args.device)
     if args.init:
         vae.load_state_dict(torch.load(args.init, map_location=args.device)["final"][0])
     if args.decoder_only:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    optimizer = torch.optim.AdamW([q for q in vae.parameters() if q.requires_grad],
-                                  lr=args.lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    optimizer = common.Muon([q for q in vae.parameters() if q.requires_grad], args.lr)
     average = common.Average([vae], 0.998)
     run = common.Run(args, "vae_decoder" if args.decoder_only else "vae", [vae], optimizer, average)
     batches, crop = None, 0
@@ -113,7 +113,7 @@ def main():
             crop, batch = wanted, max(2, args.batch // 4) if whole else args.batch
             loader = DataLoader(Crops(emoji, (args.seed, step, common.rank()), crop), batch, num_workers=args.workers)
             batches = iter(loader)
-        x = next(batches).to(args.device, memory_format=torch.channels_last)
+        x = next(batches).to(args.device)
         with common.autocast(args.device):
             with torch.set_grad_enabled(not args.decoder_only):
                 z = vae.encode(x).latent_dist.mean
