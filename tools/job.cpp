@@ -131,6 +131,8 @@ void log_report(const EditReport& report, bool has_mask) {
   spdlog::debug("{} from sigma {:.4g} at timestep {:.4g}",
                 count_text(size_t(report.steps_run), "step"), report.first_sigma,
                 report.first_timestep);
+  spdlog::debug("{:.2f} s to prepare, {:.2f} s in steps, {:.2f} s to decode",
+                report.prepare_seconds, report.sample_seconds, report.decode_seconds);
   if (has_mask) {
     spdlog::debug("mask covers {}, {} pixels kept bit for bit", percent(report.mask_coverage),
                   report.kept_pixels);

@@ -63,6 +63,8 @@ struct EditReport {
   bool is_copy = false;      ///< the strength left no step: the picture is the source
   double mask_coverage = 0;  ///< share of pixels repainted
   int64_t kept_pixels = 0;   ///< pixels with mask 0, checked to be the source's bit for bit
+  /// Wall time, summed over the pictures: prompts, source and hints; all steps; decoding.
+  double prepare_seconds = 0, sample_seconds = 0, decode_seconds = 0;
   std::vector<std::string> warnings;
 };
 

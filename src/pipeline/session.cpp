@@ -19,6 +19,10 @@ namespace dedit {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
 using TraceFn = std::function<void(const std::string&, const TensorValue&)>;
 
 TensorValue to_value(Ctx& ctx, const Tensor& x) {
@@ -229,6 +233,7 @@ struct Session::Impl {
     if (plan.image) {
       moments = encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height);
     }
+    result.report.prepare_seconds = seconds_since(began);
     for (size_t picture = 0; picture < r.seeds.size(); ++picture) {
       run_one(ctx, r, plan, text.context, controls, moments, picture, began, result);
     }
@@ -256,23 +261,26 @@ struct Session::Impl {
                        .trace = {}};
     if (options.on_step) {
       input.on_step = [&](int done, const NoiseLevel& level) {
-        const std::chrono::duration<double> elapsed = Clock::now() - began;
         options.on_step({.step = done + int(picture) * plan.n_calls,
                          .steps = plan.n_calls * int(r.seeds.size()),
                          .sigma = level.sigma / level.alpha,
-                         .seconds = elapsed.count()});
+                         .seconds = seconds_since(began)});
       };
     }
     if (options.on_trace && picture == 0) {
       input.trace = [&](const std::string& network) { return observer(ctx, network); };
     }
+    const auto sampling = Clock::now();
     const Tensor latents = sample(ctx, input);
+    result.report.sample_seconds += seconds_since(sampling);
     const TensorValue value = to_value(ctx, latents);
     result.latents.shape = value.shape;
     result.latents.shape[0] = int64_t(picture) + 1;
     result.latents.values.insert(result.latents.values.end(), value.values.begin(),
                                  value.values.end());
+    const auto decoding = Clock::now();
     Image image = finish(ctx, plan, latents, result.report);
+    result.report.decode_seconds += seconds_since(decoding);
     image.text = {{kRecipeKey, make_recipe(net(), r, plan, r.seeds[picture])}};
     result.images.push_back(std::move(image));
   }
