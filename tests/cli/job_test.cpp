@@ -191,5 +191,18 @@ TEST(Job, SavedLatentsAndTraceAreSafetensors) {
   EXPECT_EQ(again.code, 0) << again.err;
 }
 
+TEST(Job, EncodedPicturesDecodeToTheirSizeInCells) {
+  const Workplace at;
+  at.make_picture("a.png", "60x41", "20,10,20,20");
+  const Outcome encoded = at.run({"encode", "a.png", "-o", "z.safetensors"});
+  ASSERT_EQ(encoded.code, 0) << encoded.err;
+  EXPECT_NE(at.read("z.safetensors").find(R"("shape":[1,4,6,8])"), std::string::npos);
+  const Outcome decoded = at.run({"decode", "z.safetensors", "-o", "b.png"});
+  ASSERT_EQ(decoded.code, 0) << decoded.err;
+  EXPECT_NE(decoded.err.find("64x48"), std::string::npos) << decoded.err;
+  expect_error(at.run({"encode", "a.png"}), 2, {"-o FILE is missing"});
+  expect_error(at.run({"encode", "none.png", "-o", "z"}), 3, {"none.png"});
+}
+
 }  // namespace
 }  // namespace dedit::cli_tests
