@@ -1,5 +1,6 @@
 // Session: runs edits in the reference's order of random draws, one picture after the other, so
 // that a picture is the same alone and among others.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 

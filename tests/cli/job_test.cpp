@@ -1,4 +1,7 @@
 // Whole edits with the model that ships: what is accepted, what is written, what is kept.
+#include <algorithm>
+#include <sstream>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 

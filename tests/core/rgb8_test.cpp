@@ -1,5 +1,6 @@
 #include "core/rgb8.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

@@ -1,5 +1,6 @@
 #include "io/image_ops.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

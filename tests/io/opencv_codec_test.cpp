@@ -1,5 +1,7 @@
 #include "io/opencv_codec.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "core/rgb8.h"

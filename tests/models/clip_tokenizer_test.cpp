@@ -2,6 +2,7 @@
 // recording (--all) can be checked through the variable DEDIT_TOKENIZER_GOLDEN.
 #include "models/clip_tokenizer.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

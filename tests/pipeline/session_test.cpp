@@ -1,4 +1,5 @@
 // Facts about whole edits, on a tiny model whose weights come from a seed.
+#include <algorithm>
 #include <filesystem>
 #include <random>
 

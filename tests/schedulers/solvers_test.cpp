@@ -1,4 +1,5 @@
 // The schedulers against trajectories of the reference, and what must hold between them.
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
