@@ -25,18 +25,20 @@ mkdir -p "$work"
 
 "${train[@]}" "$here/train_vae.py" "${common[@]}" --emoji "$emoji" \
     --minutes "${VAE_MINUTES:-0}" --crop "${VAE_CROP:-128}" \
-    --steps "${VAE_STEPS:-4000}" --batch "${VAE_BATCH:-8}" --lr "${VAE_LR:-8e-4}"
+    --steps "${VAE_STEPS:-7000}" --batch "${VAE_BATCH:-8}" --lr "${VAE_LR:-1e-3}" --whole-share 0.2
 
 [ -f "$work/latents.json" ] || "$py" "$here/encode_latents.py" "${common[@]}" --emoji "$emoji" \
-    --emoji-set "${EMOJI_SET:-starter}" --limit "${LIMIT:-0}" --pictures "${PICTURES:-8000}" \
-    --variety "${VARIETY:-1}" --two-share "${TWO_SHARE:-0.12}"
+    --emoji-set "${EMOJI_SET:-everyday}" --limit "${LIMIT:-0}" --pictures "${PICTURES:-14000}" \
+    --free "${FREE:-4000}" --variety "${VARIETY:-0.5}" --two-share "${TWO_SHARE:-0.08}"
 
-# The MINUTES settings, when given, fit the learning rate to a time budget.
-"${train[@]}" "$here/train_unet.py" "${common[@]}" ${COMPILE:+--compile} --minutes "${UNET_MINUTES:-0}" \
-    --steps "${UNET_STEPS:-8000}" --batch "${UNET_BATCH:-8}" --lr "${UNET_LR:-1e-3}"
+# The learning rate stays up (--decay 0): the U-Net goes on learning in the next step.
+"${train[@]}" "$here/train_unet.py" "${common[@]}" ${COMPILE:+--compile} --decay 0 --minutes "${UNET_MINUTES:-0}" \
+    --steps "${UNET_STEPS:-1000}" --batch "${UNET_BATCH:-16}" --lr "${UNET_LR:-1.5e-3}"
 
-"${train[@]}" "$here/train_controlnet.py" "${common[@]}" --minutes "${CONTROL_MINUTES:-0}" \
-    --steps "${CONTROL_STEPS:-2500}" --batch "${CONTROL_BATCH:-8}" --lr "${CONTROL_LR:-5e-4}"
+# ControlNet, U-Net and text encoder together, half of the pictures with lines.
+"${train[@]}" "$here/train_controlnet.py" "${common[@]}" ${COMPILE:+--compile} --unlock --decay 0.3 \
+    --minutes "${CONTROL_MINUTES:-0}" --steps "${CONTROL_STEPS:-6000}" --batch "${CONTROL_BATCH:-16}" \
+    --lr "${CONTROL_LR:-1.2e-3}"
 
 # A better decoder for the same latents: optional, and last as nothing depends on it.
 if [ "${DECODER_STEPS:-0}" -gt 0 ]; then
