@@ -136,9 +136,12 @@ class Bench:
         cv2.imwrite(self.path(name), cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR))
         return self.path(name)
 
+    def run(self, *words):
+        subprocess.run([self.args.dedit, *map(str, words)], check=True)
+
     def dedit(self, *words):
         out = self.path("out.png")
-        subprocess.run([self.args.dedit, *map(str, words), "-q", "-o", out], check=True)
+        self.run(*words, "-q", "-o", out)
         return cv2.cvtColor(cv2.imread(out), cv2.COLOR_BGR2RGB)
 
     def share(self, n):
@@ -252,7 +255,7 @@ class Bench:
         for picture, *_ in self.held_out(self.share(50)):
             source = self.write("source.png", picture)
             latents = self.path("latents.safetensors")
-            subprocess.run([self.args.dedit, "encode", source, "-q", "-o", latents], check=True)
+            self.run("encode", source, "-q", "-o", latents)
             made = self.dedit("decode", latents)
             values.append(-10 * np.log10(np.mean((made / 255.0 - picture / 255.0) ** 2)))
         return f"{np.mean(values):.2f} dB, lowest {min(values):.2f}, {len(values)} pictures"
