@@ -1,5 +1,6 @@
 #include "core/random.h"
 
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -19,6 +20,21 @@ void box_muller_16(float* block) {
     block[j] = radius * std::cos(theta);
     block[j + kBlock / 2] = radius * std::sin(theta);
   }
+}
+
+/// Philox 4x32-10 of one counter.
+std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, uint64_t seed) {
+  constexpr uint64_t kMultipliers[] = {0xd2511f53, 0xcd9e8d57};
+  constexpr uint32_t kKeySteps[] = {0x9e3779b9, 0xbb67ae85};
+  uint32_t key[] = {uint32_t(seed), uint32_t(seed >> 32)};
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t a = counter[0] * kMultipliers[0], b = counter[2] * kMultipliers[1];
+    counter = {uint32_t(b >> 32) ^ counter[1] ^ key[0], uint32_t(b),
+               uint32_t(a >> 32) ^ counter[3] ^ key[1], uint32_t(a)};
+    key[0] += kKeySteps[0];
+    key[1] += kKeySteps[1];
+  }
+  return counter;
 }
 
 }  // namespace
@@ -64,6 +80,19 @@ void TorchCpuGenerator::randn(std::span<float> out) {
     rand(tail);
     box_muller_16(tail.data());
   }
+}
+
+void PhiloxGenerator::randn(std::span<float> out) {
+  // 2^-32 and 2 pi 2^-32 as the imitated code has them: in f32, the rest in double.
+  constexpr double kUnit = 0x1p-32;
+  constexpr double kAngle = float(2.3283064e-10 * 6.2831855);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto words = philox({n_calls_, 0, uint32_t(i), 0}, seed_);
+    const double u = words[0] * kUnit + kUnit / 2;
+    const double v = words[1] * kAngle + kAngle / 2;
+    out[i] = float(std::sqrt(-2.0 * std::log(u)) * std::sin(v));
+  }
+  ++n_calls_;
 }
 
 }  // namespace dedit

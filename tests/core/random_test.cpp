@@ -86,5 +86,27 @@ TEST(TorchCpuGenerator, NormalsHaveUnitSpread) {
   EXPECT_NEAR(squares / n, 1, 5 * std::sqrt(2 / n));
 }
 
+// Published with the web UI's imitation of torch's CUDA generator.
+TEST(PhiloxGenerator, DrawsThePublishedNumbers) {
+  const float expected[] = {-0.92466259f, -0.42534415f, -2.6438457f,  0.14518388f,
+                            -0.12086647f, -0.57972564f, -0.62285122f, -0.32838709f,
+                            -1.07454231f, -0.36314407f, -1.67105067f, 2.26550497f};
+  std::vector<float> x(12);
+  PhiloxGenerator(0).randn(x);
+  for (size_t i = 0; i < x.size(); ++i) expect_close(x[i], expected[i], "first call");
+}
+
+TEST(PhiloxGenerator, ANumberDependsOnSeedCallAndIndexOnly) {
+  PhiloxGenerator generator((uint64_t{1} << 40) + 3);
+  std::vector<float> first(100), second(100), prefix(7);
+  generator.randn(first);
+  generator.randn(second);
+  EXPECT_NE(first, second);
+  PhiloxGenerator((uint64_t{1} << 40) + 3).randn(prefix);
+  EXPECT_TRUE(std::equal(prefix.begin(), prefix.end(), first.begin()));
+  PhiloxGenerator(3).randn(prefix);
+  EXPECT_FALSE(std::equal(prefix.begin(), prefix.end(), first.begin()));
+}
+
 }  // namespace
 }  // namespace dedit
