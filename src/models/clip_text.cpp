@@ -98,9 +98,35 @@ ClipTextModel::ClipTextModel(const Build& build, const Weights& root, const Clip
   final_layer_norm = LayerNorm(build, w / "final_layer_norm", c.width, float(c.eps));
 }
 
-Tensor ClipTextModel::operator()(Ctx& ctx, std::span<const int32_t> ids, int64_t batch) const {
+// The vectors with their positions, between the rows of tokens around them.
+Tensor ClipTextModel::insert(Ctx& ctx, const Tensor& embedded,
+                             std::span<const TextInsertion> insertions) const {
+  const int64_t tokens = embedded.dim(1);
+  const Tensor flat = embedded.reshape({embedded.dim(0) * tokens, embedded.dim(2)});
+  std::vector<Tensor> parts;
+  int64_t done = 0;
+  for (const TextInsertion& insertion : insertions) {
+    const int64_t at = insertion.row * tokens + insertion.position, n = insertion.vectors->dim(0);
+    DEDIT_ASSERT(at >= done && insertion.position + n <= tokens);
+    if (at > done) parts.push_back(flat.rows(done, at - done));
+    const Tensor positions = position_embedding.rows(insertion.position, n);
+    parts.push_back(ops::lincomb(ctx, {{1, insertion.vectors}, {1, &positions}}));
+    done = at + n;
+  }
+  if (done < flat.dim(0)) parts.push_back(flat.rows(done, flat.dim(0) - done));
+  return ops::stack_rows(ctx, parts).reshape(embedded.shape());
+}
+
+Tensor ClipTextModel::operator()(Ctx& ctx, std::span<const int32_t> ids, int64_t batch,
+                                 const ClipTextOptions& options) const {
+  if (options.clip_skip < 1 || options.clip_skip > config.layers) {
+    throw Error(ErrorKind::kUsage, str("clip skip ", options.clip_skip, " is outside 1..",
+                                       config.layers, ", the text encoder's layers"));
+  }
   Tensor h = ops::embed(ctx, ids, batch, token_embedding, position_embedding);
-  for (const ClipEncoderLayer& layer : layers) h = layer(ctx, h);
+  if (!options.insertions.empty()) h = insert(ctx, h, options.insertions);
+  const size_t n_layers = layers.size() - size_t(options.clip_skip - 1);
+  for (size_t i = 0; i < n_layers; ++i) h = layers[i](ctx, h);
   h = final_layer_norm(ctx, h);
   observe(ctx, "last_hidden_state", h);
   return h;

@@ -36,18 +36,37 @@ struct ClipEncoderLayer {
   Linear qkv_proj, out_proj, fc1, fc2;
 };
 
+/// Learned vectors in place of tokens.
+struct TextInsertion {
+  int64_t row = 0;
+  int64_t position = 0;             ///< of the first vector
+  const Tensor* vectors = nullptr;  ///< [n, width] of the text encoder's type
+};
+
+struct ClipTextOptions {
+  /// The states after this many layers less one are left out: 1 takes the last layer's, 2 those
+  /// before it, as web UIs count. The final norm follows in each case.
+  int clip_skip = 1;
+  std::span<const TextInsertion> insertions = {};  ///< by row, then position
+};
+
 struct ClipTextModel {
   ClipTextModel(const Build&, const Weights&, const ClipTextConfig&);
   /// ids: batch rows of max_positions tokens (or fewer, all rows alike), padding included and
-  /// attended to, as SD does -> last hidden state after the final norm [batch, T, width]. Throws
-  /// Error(kModel) for ids outside the vocabulary.
-  Tensor operator()(Ctx&, std::span<const int32_t> ids, int64_t batch) const;
+  /// attended to, as SD does -> hidden state after the final norm [batch, T, width]. Throws
+  /// Error(kModel) for ids outside the vocabulary and Error(kUsage) for a clip_skip outside the
+  /// layers.
+  Tensor operator()(Ctx&, std::span<const int32_t> ids, int64_t batch,
+                    const ClipTextOptions& options = {}) const;
 
   ClipTextConfig config;
   Tensor token_embedding;     // [vocab, width]
   Tensor position_embedding;  // [max_positions, width]
   std::vector<ClipEncoderLayer> layers;
   LayerNorm final_layer_norm;
+
+ private:
+  Tensor insert(Ctx&, const Tensor& embedded, std::span<const TextInsertion>) const;
 };
 
 }  // namespace dedit

@@ -206,7 +206,7 @@ std::vector<TokenChunk> ClipTokenizer::chunks(std::string_view text, bool trunca
                      ids.begin() + int64_t(from + count));
     chunk.ids.push_back(impl_->end);
     chunk.ids.resize(length, impl_->pad);
-    chunk.weights.assign(length, 1.0f);
+    chunk.weights.assign(length, 1.0);
     from += count;
   } while (!truncate && from < ids.size());
   return chunks;

@@ -11,8 +11,8 @@ namespace dedit {
 
 /// One text-encoder window: begin token, up to 75 tokens, end token, padding.
 struct TokenChunk {
-  std::vector<int32_t> ids;    // max_length entries
-  std::vector<float> weights;  // one each; 1 under the plain syntax
+  std::vector<int32_t> ids;     // max_length entries
+  std::vector<double> weights;  // one each; 1 under the plain syntax
 };
 
 class ClipTokenizer {

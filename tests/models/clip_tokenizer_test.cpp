@@ -118,7 +118,7 @@ TEST(ClipTokenizer, WindowsOfLongPromptsHoldAllTokensInOrder) {
     Ids joined;
     for (const TokenChunk& chunk : chunks) {
       ASSERT_EQ(chunk.ids.size(), 77u);
-      EXPECT_EQ(chunk.weights, std::vector<float>(77, 1.0f));
+      EXPECT_EQ(chunk.weights, std::vector<double>(77, 1.0));
       EXPECT_EQ(chunk.ids.front(), 49406);
       const auto end = std::find(chunk.ids.begin(), chunk.ids.end(), 49407);
       EXPECT_EQ(std::count(end, chunk.ids.end(), 49407), chunk.ids.end() - end);
