@@ -22,6 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The seed that tells picture i from the others of its batch.
+uint64_t own_seed(const JobOptions& options, int i) {
+  return (options.variation_strength > 0 ? options.variation_seed : options.seed) + uint64_t(i);
+}
+
 /// Where the picture of `seed` goes: {seed} replaced, else -SEED before the extension if there are
 /// several.
 std::string picture_path(const JobOptions& options, uint64_t seed) {
@@ -47,7 +52,7 @@ void check_distinct(const CLI::App& app, const JobOptions& options, const std::s
     if (!is_new) fail_usage(app, option + " and " + other->second + " both name " + path);
   };
   for (int i = 0; i < options.batch; ++i) {
-    const std::string path = picture_path(options, options.seed + uint64_t(i));
+    const std::string path = picture_path(options, own_seed(options, i));
     take(path, options.batch == 1 ? "-o" : "-o (picture " + std::to_string(i + 1) + ")");
   }
   take(options.save_latents, "--save-latents");
@@ -61,13 +66,15 @@ void check_outputs(const CLI::App& app, const JobOptions& options) {
     fail_usage(app,
                "-o - holds one picture, but --batch asks for " + std::to_string(options.batch));
   }
-  if (options.seed > std::numeric_limits<uint64_t>::max() - uint64_t(options.batch - 1)) {
-    fail_usage(app, "--seed " + std::to_string(options.seed) + " leaves no room for --batch " +
+  const uint64_t first = own_seed(options, 0);
+  if (first > std::numeric_limits<uint64_t>::max() - uint64_t(options.batch - 1)) {
+    fail_usage(app, (options.variation_strength > 0 ? "--variation-seed " : "--seed ") +
+                        std::to_string(first) + " leaves no room for --batch " +
                         std::to_string(options.batch));
   }
   for (int i = 0; i < options.batch; ++i) {
     OutputOptions output = options.output;
-    output.path = picture_path(options, options.seed + uint64_t(i));
+    output.path = picture_path(options, own_seed(options, i));
     check_picture_output(output);
   }
   for (const std::string& path : {options.save_latents, options.trace}) {
@@ -171,7 +178,7 @@ void write_results(const JobOptions& options, const EditRequest& request, const 
     cancel_token().check();
     const Image& image = result.images[i];
     OutputOptions output = options.output;
-    output.path = picture_path(options, request.seeds.at(i));
+    output.path = picture_path(options, own_seed(options, int(i)));
     if (has_mask && output.path != "-" && is_lossy_format(output.path)) {
       warn(output.path + " is a lossy format, so kept pixels are not bit-exact; use .png");
     }
@@ -190,9 +197,14 @@ void check_job(const CLI::App& app, const JobOptions& options, const std::string
   check_outputs(app, options);
   check_distinct(app, options, map);
   check_controls(app, options.controls);
+  if (!options.prompt.empty() && !options.prompt_file.empty()) {
+    fail_usage(app, "--prompt and --prompt-file are both given");
+  }
+  for (const std::string& text : options.embeddings) parse_embedding(app, text);
   std::vector<std::string> inputs = options.controls.images;
   inputs.push_back(options.image);
   inputs.push_back(options.mask);
+  inputs.push_back(options.prompt_file);
   check_one_stdin(inputs);
   if (!options.mask.empty() && (options.width != 0 || options.height != 0)) {
     fail_usage(app, "--width and --height do not go with --mask: the picture keeps its size");
@@ -201,12 +213,22 @@ void check_job(const CLI::App& app, const JobOptions& options, const std::string
 
 EditRequest make_request(const JobOptions& options) {
   EditRequest request;
-  request.prompt = options.prompt;
+  request.prompt = options.prompt_file.empty() ? options.prompt : read_prompt(options.prompt_file);
   request.negative_prompt = options.negative_prompt;
+  request.prompt_syntax = prompt_syntax_of(options.prompt_syntax);
   request.truncate = options.truncate;
+  request.clip_skip = options.clip_skip;
+  for (const std::string& text : options.embeddings) {
+    const size_t at = text.find('=');
+    request.embeddings.push_back({text.substr(0, at), load_embedding(text.substr(at + 1))});
+  }
   request.mask_rule = options.mask_rule == "nearest" ? MaskRule::kNearest : MaskRule::kCover;
   request.steps = options.steps;
   request.guidance = options.guidance;
+  request.guidance_schedule = options.guidance_schedule;
+  request.guidance_rescale = options.guidance_rescale;
+  request.pag_scale = options.pag_scale;
+  request.pag_adaptive_scale = options.pag_adaptive_scale;
   request.scheduler = options.scheduler;
   request.spacing = options.spacing;
   request.sigmas = options.sigmas;
@@ -214,7 +236,13 @@ EditRequest make_request(const JobOptions& options) {
   request.width = options.width;
   request.height = options.height;
   request.seeds.clear();
-  for (int i = 0; i < options.batch; ++i) request.seeds.push_back(options.seed + uint64_t(i));
+  const bool varies = options.variation_strength > 0;
+  for (int i = 0; i < options.batch; ++i) {
+    request.seeds.push_back(options.seed + (varies ? 0 : uint64_t(i)));
+  }
+  request.rng = options.rng == "philox" ? Rng::kPhilox : Rng::kTorchCpu;
+  request.variation_strength = options.variation_strength;
+  request.variation_seed = options.variation_seed;
   if (!options.image.empty()) request.image = load_image(options.image);
   if (!options.mask.empty()) {
     request.mask = load_image(options.mask);

@@ -47,10 +47,33 @@ void add_prompt_options(CLI::App& app, JobOptions& o) {
   app.option_defaults()->group("Prompt");
   add_text(app, "--prompt", o.prompt, "TEXT", "what the picture shall show");
   add_text(app, "--negative-prompt", o.negative_prompt, "TEXT", "what it shall not show");
+  add_text(app, "--prompt-file", o.prompt_file, "FILE",
+           "holds the prompt instead of --prompt; - is standard input");
+  add_prompt_syntax(app, o.prompt_syntax);
   app.add_flag("--truncate", o.truncate, "cut prompts at 75 tokens instead of chunking them");
+  add_int(app, "--clip-skip", o.clip_skip, 1, 100,
+          "layers of the text encoder left out, as web UIs count: 1 is none, 2 the last")
+      ->default_str("1");
+  add_texts(app, "--embedding", o.embeddings, "NAME=FILE",
+            "learned vectors (safetensors) for the word NAME in prompts; repeatable");
   add_real(app, "--guidance", o.guidance, 0, 1000,
            "pull towards the prompt; 1 or less ignores the negative prompt")
       ->default_str("7.5");
+  add_value(app, "--guidance-schedule", "A,B,...",
+            "instead of one guidance: values from the first step to the last, lines between them",
+            [&app, &o](const std::string& text) {
+              o.guidance_schedule = parse_reals(app, "--guidance-schedule", text, 0, 1000);
+            });
+  add_real(app, "--guidance-rescale", o.guidance_rescale, 0, 1,
+           "draws the guided contrast towards the prompt's own; 0.7 is usual with v prediction")
+      ->default_str("0");
+  add_real(
+      app, "--pag-scale", o.pag_scale, 0, 1000,
+      "perturbed-attention guidance: away from a prediction without self-attention; 3 is usual")
+      ->default_str("0");
+  add_real(app, "--pag-adaptive-scale", o.pag_adaptive_scale, 0, 1000,
+           "taken off --pag-scale for every timestep below 1000")
+      ->default_str("0");
 }
 
 void add_run_options(CLI::App& app, JobOptions& o) {
@@ -66,8 +89,15 @@ void add_run_options(CLI::App& app, JobOptions& o) {
   add_choice(app, "--prediction", o.prediction, {"epsilon", "v_prediction", "sample"},
              "what the network predicts; not given: the model's");
   add_seed(app, "--seed", o.seed, "of the noise; the same seed makes the same picture");
-  add_int(app, "--batch", o.batch, 1, 1000, "pictures, with seeds SEED, SEED+1, ...")
+  add_int(app, "--batch", o.batch, 1, 1000,
+          "pictures, with seeds SEED, SEED+1, ...; with a variation its seed counts up instead")
       ->default_str("1");
+  add_choice(app, "--rng", o.rng, {"torch-cpu", "philox"},
+             "whose random numbers: torch's on a CPU, or those of web UIs' GPU seeds");
+  add_real(app, "--variation-strength", o.variation_strength, 0, 1,
+           "how far the noise goes towards that of --variation-seed")
+      ->default_str("0");
+  add_seed(app, "--variation-seed", o.variation_seed, "what --variation-strength goes towards");
   add_text(app, "--latents", o.latents, "FILE",
            "safetensors file whose tensor 'latents' [B, C, H/8, W/8] replaces the start noise");
 }

@@ -22,14 +22,23 @@ struct ControlOptions {
 struct JobOptions {
   std::string image, mask;
   std::string mask_rule = "cover";
-  std::string prompt, negative_prompt;
+  std::string prompt, negative_prompt, prompt_file;
+  std::string prompt_syntax = "plain";
   bool truncate = false;
+  int clip_skip = 1;
+  std::vector<std::string> embeddings;  ///< NAME=FILE
   std::string model;
   std::optional<double> strength;
   int steps = 20;
   double guidance = 7.5;
+  double guidance_rescale = 0;
+  double pag_scale = 0, pag_adaptive_scale = 0;
+  std::vector<double> guidance_schedule;
   std::string scheduler, spacing, sigmas, prediction;
   uint64_t seed = 0;
+  std::string rng = "torch-cpu";
+  double variation_strength = 0;
+  uint64_t variation_seed = 0;
   int batch = 1;
   int width = 0;
   int height = 0;

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <poll.h>
 #include <string_view>
 #include <system_error>
@@ -30,6 +32,14 @@ constexpr std::array<std::string_view, 8> kExtensions = {".png", ".jpg",  ".jpeg
 bool is_reader_gone() {
   pollfd descriptor = {STDOUT_FILENO, 0, 0};
   return poll(&descriptor, 1, 0) == 1 && (descriptor.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+/// At most `max` bytes and one more, so that the caller sees that there were more.
+std::string read_some(std::istream& in, size_t max) {
+  std::string text(max + 1, '\0');
+  in.read(text.data(), std::streamsize(text.size()));
+  text.resize(size_t(in.gcount()));
+  return text;
 }
 
 void check_extension(const fs::path& path) {
@@ -72,6 +82,38 @@ void print(const std::string& text) {
     throw Error(ErrorKind::kOutput,
                 std::string("standard output cannot be written: ") + std::strerror(errno));
   }
+}
+
+std::string read_prompt(const std::string& path) {
+  const bool is_stdin = path == "-";
+  const std::string name = is_stdin ? "standard input" : "'" + path + "'";
+  if (is_stdin && ::isatty(STDIN_FILENO)) {
+    throw Error(ErrorKind::kInput, "the prompt is to come from standard input, which is a terminal",
+                "pipe text in, or name a file");
+  }
+  std::ifstream file;
+  if (!is_stdin) {
+    std::error_code ignored;
+    if (!fs::is_directory(path, ignored)) file.open(path, std::ios::binary);
+    if (!file.is_open()) {
+      throw Error(ErrorKind::kInput, "prompt file " + name + " cannot be read",
+                  "name a text file with --prompt-file");
+    }
+  }
+  std::string text = read_some(is_stdin ? std::cin : file, kMaxPromptBytes);
+  if (text.size() > kMaxPromptBytes) {
+    throw Error(
+        ErrorKind::kInput,
+        "the prompt in " + name + " is longer than " + std::to_string(kMaxPromptBytes) + " bytes",
+        "a prompt file holds one prompt");
+  }
+  if (text.find('\0') != text.npos) {
+    throw Error(ErrorKind::kInput, "prompt file " + name + " is not text",
+                "name a UTF-8 text file with --prompt-file");
+  }
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // byte order mark
+  return text;
 }
 
 void check_writable(const std::string& path, bool no_clobber) {

@@ -30,6 +30,11 @@ void claim_standard_streams();
 /// Text to standard output. Throws ClosedPipe, or Error(kOutput).
 void print(const std::string& text);
 
+/// A prompt from a file or, for `-`, standard input, without the line ends at its end. Throws
+/// Error(kInput), also for more than kMaxPromptBytes.
+std::string read_prompt(const std::string& path);
+inline constexpr size_t kMaxPromptBytes = 1 << 20;
+
 /// Before any work: throws Error(kOutput) if the folder is missing or not writable, the path is a
 /// folder, or the file exists and may not be replaced.
 void check_writable(const std::string& path, bool no_clobber);

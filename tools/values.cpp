@@ -128,6 +128,18 @@ void check_range(const CLI::App& app, const std::string& option, double value, d
                       number_text(max));
 }
 
+std::vector<double> parse_reals(const CLI::App& app, const std::string& option,
+                                std::string_view text, double min, double max) {
+  std::vector<double> values;
+  while (true) {
+    const size_t end = std::min(text.find(','), text.size());
+    values.push_back(parse_real(app, option, text.substr(0, end)));
+    check_range(app, option, values.back(), min, max);
+    if (end == text.size()) return values;
+    text.remove_prefix(end + 1);
+  }
+}
+
 std::vector<int> parse_ints(const CLI::App& app, const std::string& option, std::string_view text,
                             char separator, size_t count, std::string_view form) {
   std::vector<int> values;
@@ -228,6 +240,24 @@ CLI::Option* add_int(CLI::App& app, const std::string& name, int& value, int min
     check_range(app, name, double(parsed), min, max);
     value = int(parsed);
   });
+}
+
+CLI::Option* add_prompt_syntax(CLI::App& app, std::string& value) {
+  return add_choice(app, "--prompt-syntax", value, {"plain", "webui"},
+                    "plain takes every character as text; webui reads (a:1.3), [a], BREAK, "
+                    "[a:b:0.5], [a|b], AND and \\( as web UIs do");
+}
+
+PromptSyntax prompt_syntax_of(const std::string& name) {
+  return name == "webui" ? PromptSyntax::kWebui : PromptSyntax::kPlain;
+}
+
+std::pair<std::string, std::string> parse_embedding(const CLI::App& app, const std::string& text) {
+  const size_t at = text.find('=');
+  if (at == 0 || at == text.npos || at + 1 == text.size()) {
+    fail_usage(app, "--embedding '" + text + "' does not have the form NAME=FILE");
+  }
+  return {text.substr(0, at), text.substr(at + 1)};
 }
 
 std::string number_text(double value) {

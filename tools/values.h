@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include "dedit/param.h"
+#include "dedit/prompt.h"
 
 namespace dedit::cli {
 
@@ -36,6 +37,9 @@ int64_t parse_int(const CLI::App& app, const std::string& option, std::string_vi
 /// Throws Error(kUsage) unless min <= value <= max.
 void check_range(const CLI::App& app, const std::string& option, double value, double min,
                  double max);
+/// Numbers between commas, at least one, each within min..max.
+std::vector<double> parse_reals(const CLI::App& app, const std::string& option,
+                                std::string_view text, double min, double max);
 /// `count` whole numbers between `separator`s, as in 640x480. `form` stands in the message.
 std::vector<int> parse_ints(const CLI::App& app, const std::string& option, std::string_view text,
                             char separator, size_t count, std::string_view form);
@@ -69,6 +73,13 @@ CLI::Option* add_real(CLI::App& app, const std::string& name, T& value, double m
     value = parsed;
   });
 }
+
+/// --prompt-syntax.
+CLI::Option* add_prompt_syntax(CLI::App& app, std::string& value);
+/// What --prompt-syntax says.
+PromptSyntax prompt_syntax_of(const std::string& name);
+/// NAME=FILE of --embedding. Throws Error(kUsage).
+std::pair<std::string, std::string> parse_embedding(const CLI::App& app, const std::string& text);
 
 /// Text of a number for messages and help.
 std::string number_text(double value);

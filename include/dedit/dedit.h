@@ -7,5 +7,6 @@
 #include "dedit/info.h"
 #include "dedit/model.h"
 #include "dedit/param.h"
+#include "dedit/prompt.h"
 #include "dedit/request.h"
 #include "dedit/tensor_value.h"

@@ -9,6 +9,7 @@
 
 #include "dedit/image.h"
 #include "dedit/param.h"
+#include "dedit/prompt.h"
 
 namespace dedit {
 
@@ -43,11 +44,20 @@ std::string inspect_text(const std::string& path);
 struct TokensOptions {
   std::string model;      ///< its tokenizer; empty: CLIP's
   bool truncate = false;  ///< one chunk, as the reference
+  PromptSyntax syntax = PromptSyntax::kPlain;
+  int steps = 20;                         ///< that schedules are laid over
+  std::map<std::string, int> embeddings;  ///< words that stand for so many learned vectors
 };
-/// {"chunks":[{"ids":[77],"weights":[77]}]}
-std::string tokens_json(const std::string& prompt, const TokensOptions& options = {});
-/// One token a line: position, id, text.
-std::string tokens_text(const std::string& prompt, const TokensOptions& options = {});
+/// What else a person should know about a prompt.
+using Warnings = std::vector<std::string>;
+/// {"chunks":[{"ids":[77],"weights":[77]}],"schedule":[{"until":step,"prompt":text}]}. The chunks
+/// are those of the first step, of each part of a composition in turn; id 0 stands for a learned
+/// vector. A composition adds "parts":[{"weight":w,"chunks":...,"schedule":...}].
+std::string tokens_json(const std::string& prompt, const TokensOptions& options = {},
+                        Warnings* warnings = nullptr);
+/// One token a line: position, id, weight, text; under headings where there are several texts.
+std::string tokens_text(const std::string& prompt, const TokensOptions& options = {},
+                        Warnings* warnings = nullptr);
 
 /// Version, and each build option as "name: value" lines.
 std::string version_text();

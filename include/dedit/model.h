@@ -55,10 +55,25 @@ struct Progress {
   double seconds = 0;  ///< since the run began
 };
 
+/// One network call, for a function that changes its outcome.
+struct DenoiserCall {
+  int step = 0;  ///< 1-based, of `steps` that are run
+  int steps = 0;
+  /// sample = alpha * clean + sigma * noise.
+  double alpha = 1, sigma = 0;
+  double timestep = 0;
+  const TensorValue& sample;  ///< what the network saw before input scaling, NCHW
+};
+
 struct SessionOptions {
   int threads = 0;                      ///< < 1: all cores
   const CancelToken* cancel = nullptr;  ///< checked before every operation
   std::function<void(const Progress&)> on_step;
+  /// A wrapper of the denoiser: called after guidance with the estimate of the clean latents, which
+  /// it may change in place; the noise estimate follows. Classifier guidance with scale s is
+  /// denoised += s * sigma^2 / alpha * gradient of log p(y | sample) (Dhariwal & Nichol 2021,
+  /// arXiv:2105.05233, in the form of its denoised estimate). Recipes say that there was one.
+  std::function<void(const DenoiserCall&, TensorValue& denoised)> on_denoised;
   /// Called with the first step's module outputs, NCHW, rows [negative, positive].
   std::function<void(const std::string& module, const TensorValue&)> on_trace;
 };

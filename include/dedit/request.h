@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dedit/image.h"
+#include "dedit/prompt.h"
 #include "dedit/tensor_value.h"
 
 namespace dedit {
@@ -16,6 +17,12 @@ namespace dedit {
 enum class MaskRule {
   kCover,    ///< every cell that the mask touches
   kNearest,  ///< cells whose top-left pixel is >= 0.5: the reference's rule
+};
+
+/// Whose stream of random numbers a seed begins.
+enum class Rng {
+  kTorchCpu,  ///< torch's CPU generator, as the reference
+  kPhilox,    ///< torch's CUDA generator, as web UIs' GPU seeds
 };
 
 /// One ControlNet at work.
@@ -29,12 +36,21 @@ struct ControlUnit {
   std::map<std::string, double> params;  ///< the annotator's
 };
 
+/// A word that stands for learned vectors (textual inversion).
+struct PromptEmbedding {
+  std::string name;     ///< found in prompts as a whole word, in any case
+  TensorValue vectors;  ///< [n, C], C the text encoder's width; see load_embedding
+};
+
 /// Without image: a new picture. With image: img2img by `strength`. With mask: inpainting. Controls
 /// combine with each.
 struct EditRequest {
   std::string prompt;
   std::string negative_prompt;
+  PromptSyntax prompt_syntax = PromptSyntax::kPlain;
   bool truncate = false;  ///< cut prompts at 75 tokens, as the reference does, instead of chunking
+  int clip_skip = 1;      ///< 1: the text encoder's last layer; 2: the one before, as web UIs count
+  std::vector<PromptEmbedding> embeddings;
 
   std::optional<Image> image;
   std::optional<Image> mask;  ///< grey, white = repaint, the image's size
@@ -43,14 +59,25 @@ struct EditRequest {
   std::vector<ControlUnit> controls;
 
   int steps = 20;
-  double guidance = 7.5;   ///< <= 1 runs one branch and ignores the negative prompt
-  std::string scheduler;   ///< name; empty: the checkpoint's
+  double guidance = 7.5;  ///< <= 1 runs one branch and ignores the negative prompt
+  /// Replaces `guidance`: values at equal distances from the first step to the last, straight lines
+  /// between them.
+  std::vector<double> guidance_schedule;
+  double guidance_rescale = 0;  ///< 0..1: draws the guided prediction's deviation to the prompt's
+  /// Perturbed-attention guidance: away from what the network predicts without self-attention in
+  /// its middle block, by this much; costs a row of the network per part of the prompt.
+  double pag_scale = 0;
+  double pag_adaptive_scale = 0;  ///< taken off pag_scale for every timestep below 1000
+  std::string scheduler;          ///< name; empty: the checkpoint's
   std::string spacing;     ///< "leading" "linspace" "trailing"; empty: checkpoint's or scheduler's
   std::string sigmas;      ///< "karras" "default"; empty: the checkpoint's
   std::string prediction;  ///< "epsilon" "v_prediction" "sample"; empty: the checkpoint's
 
   std::vector<uint64_t> seeds = {0};  ///< one picture each
-  int width = 0;                      ///< 0: the image's, else the first hint's, else the model's
+  Rng rng = Rng::kTorchCpu;
+  double variation_strength = 0;  ///< 0..1: the start noise on its way to that of another seed,
+  uint64_t variation_seed = 0;    ///< this one plus the picture's index
+  int width = 0;                  ///< 0: the image's, else the first hint's, else the model's
   int height = 0;
   std::optional<TensorValue> latents;  ///< replaces the draw of the start noise, [B, C, H/8, W/8]
 };

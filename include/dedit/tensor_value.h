@@ -20,6 +20,10 @@ struct TensorValue {
 /// Throws Error(kInput) if the file or the tensor is missing, or the file is corrupt.
 TensorValue load_tensor(const std::string& path, const std::string& name);
 
+/// Reads learned prompt vectors of a safetensors file, [n, C]: its only tensor, or `emb_params`,
+/// or `string_to_param.*`; one vector may come as [C]. Throws Error(kModel).
+TensorValue load_embedding(const std::string& path);
+
 /// Writes f32 tensors; the file appears whole or not at all. Throws Error(kOutput).
 void save_tensors(const std::string& path, const std::map<std::string, TensorValue>& tensors);
 

@@ -54,6 +54,34 @@ TensorValue load_tensor(const std::string& path, const std::string& name) {
   return value;
 }
 
+TensorValue load_embedding(const std::string& path) {
+  const auto file = SafetensorsFile::open(path);
+  auto found = file->tensors().end();
+  for (const char* name : {"emb_params", "string_to_param.*"}) {
+    if (found == file->tensors().end()) found = file->tensors().find(name);
+  }
+  if (found == file->tensors().end() && file->tensors().size() == 1) {
+    found = file->tensors().begin();
+  }
+  if (found == file->tensors().end()) {
+    throw Error(ErrorKind::kModel,
+                str(path, ": an embedding has one tensor or one named emb_params, this file has ",
+                    file->tensors().size()),
+                names_hint(*file));
+  }
+  const WeightView& view = found->second;
+  const Shape& shape = view.shape;
+  if (shape.rank() < 1 || shape.rank() > 2 || view.numel() == 0) {
+    throw Error(ErrorKind::kModel, str(path, ": tensor ", in_quotes(found->first), " is ",
+                                       shape.str(), ", an embedding is [vectors, width]"));
+  }
+  TensorValue value;
+  value.shape = {shape.rank() == 2 ? shape[0] : 1, shape[-1]};
+  value.values.resize(size_t(view.numel()));
+  read_f32(view, 0, view.numel(), value.values.data());
+  return value;
+}
+
 void save_tensors(const std::string& path, const std::map<std::string, TensorValue>& tensors) {
   std::vector<NamedTensor> named;
   for (const auto& [name, value] : tensors) {

@@ -68,10 +68,10 @@ UNetMidBlock2D::UNetMidBlock2D(const Build& build, const Weights& w, const UNetC
 }
 
 Tensor UNetMidBlock2D::operator()(Ctx& ctx, const Tensor& x, const Tensor& temb,
-                                  const Tensor& context) const {
+                                  const Tensor& context, int64_t perturbed_rows) const {
   Tensor h = resnets[0](ctx, x, &temb);
   if (!attention) return h;
-  h = (*attention)(ctx, h, context);
+  h = (*attention)(ctx, h, context, perturbed_rows);
   return resnets[1](ctx, h, &temb);
 }
 
@@ -170,7 +170,9 @@ Tensor UNet2DConditionModel::operator()(Ctx& ctx, const Tensor& x,
   if (residuals) {
     for (Skip& skip : skips) add_residual(ctx, *residuals, skip.block, skip.x);
   }
-  if (encoder.mid_block) h = (*encoder.mid_block)(ctx, h, temb, conditioning.context);
+  if (encoder.mid_block) {
+    h = (*encoder.mid_block)(ctx, h, temb, conditioning.context, conditioning.perturbed_rows);
+  }
   observe(ctx, "mid_block", h);
   if (residuals) add_residual(ctx, *residuals, "mid_block", h);
   for (const UpBlock2D& block : up_blocks) h = block(ctx, h, temb, conditioning.context, skips);

@@ -18,6 +18,9 @@ struct Conditioning {
   Tensor context;  // [B, T, C] text states, the network's activation type
   Tensor pooled;   // [B, C] pooled text state, for families that use it
   Tensor ids;      // [B, n] size and crop numbers, for families that use them
+  /// The last rows whose self-attention in the middle block is the identity: what
+  /// perturbed-attention guidance leads away from. Ahn et al. 2024 (arXiv:2403.17377).
+  int64_t perturbed_rows = 0;
 };
 
 /// What control networks add inside a network, by the name of the block whose output they join.
@@ -45,7 +48,8 @@ struct DownBlock2D {
 
 struct UNetMidBlock2D {
   UNetMidBlock2D(const Build&, const Weights&, const UNetConfig&);
-  Tensor operator()(Ctx&, const Tensor& x, const Tensor& temb, const Tensor& context) const;
+  Tensor operator()(Ctx&, const Tensor& x, const Tensor& temb, const Tensor& context,
+                    int64_t perturbed_rows = 0) const;
 
   std::vector<ResnetBlock2D> resnets;
   std::optional<Transformer2D> attention;

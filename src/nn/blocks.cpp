@@ -64,8 +64,9 @@ BasicTransformerBlock::BasicTransformerBlock(const Build& build, const Weights& 
       attn2(build, w / "attn2", {.width = width, .context_width = context_width, .heads = heads}),
       ff(build, w / "ff", width) {}
 
-Tensor BasicTransformerBlock::operator()(Ctx& ctx, const Tensor& x, const Tensor& context) const {
-  Tensor h = attn1(ctx, norm1(ctx, x), nullptr, x);
+Tensor BasicTransformerBlock::operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
+                                         int64_t identity_rows) const {
+  Tensor h = attn1(ctx, norm1(ctx, x), nullptr, x, identity_rows);
   h = attn2(ctx, norm2(ctx, h), &context, h);
   return ff(ctx, norm3(ctx, h), h);
 }
@@ -80,10 +81,11 @@ Transformer2D::Transformer2D(const Build& build, const Weights& w, const Options
   }
 }
 
-Tensor Transformer2D::operator()(Ctx& ctx, const Tensor& x, const Tensor& context) const {
+Tensor Transformer2D::operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
+                                 int64_t identity_rows) const {
   const Tensor residual = as_tokens(x);
   Tensor h = proj_in(ctx, as_tokens(norm(ctx, x)));
-  for (const BasicTransformerBlock& block : blocks) h = block(ctx, h, context);
+  for (const BasicTransformerBlock& block : blocks) h = block(ctx, h, context, identity_rows);
   h = proj_out(ctx, h, {.residual = &residual}).reshape(x.shape());
   observe(ctx, name, h);
   return h;

@@ -33,7 +33,8 @@ struct ResnetBlock2D {
 /// Self-attention, cross-attention, feed-forward, each after a layer norm, each residual.
 struct BasicTransformerBlock {
   BasicTransformerBlock(const Build&, const Weights&, int width, int context_width, int heads);
-  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& context) const;
+  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
+                    int64_t identity_rows = 0) const;
 
   LayerNorm norm1, norm2, norm3;
   Attention attn1, attn2;
@@ -51,8 +52,9 @@ struct Transformer2D {
     bool linear_projection = false;
   };
   Transformer2D(const Build&, const Weights&, const Options&);
-  /// x [B, H, W, width], context [B, T, context_width]
-  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& context) const;
+  /// x [B, H, W, width], context [B, T, context_width]; identity_rows as in Attention
+  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
+                    int64_t identity_rows = 0) const;
 
   std::string name;
   GroupNorm norm;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/assert.h"
+
 namespace dedit {
 namespace {
 
@@ -60,7 +62,7 @@ Attention::Attention(const Build& build, const Weights& w, const Options& o) : o
 }
 
 Tensor Attention::operator()(Ctx& ctx, const Tensor& x, const Tensor* context,
-                             const Tensor& residual) const {
+                             const Tensor& residual, int64_t identity_rows) const {
   const int64_t n = options.width;
   const AttentionParams params{
       .heads = options.heads, .scale = 1.0f / std::sqrt(float(n / options.heads)), .causal = false};
@@ -71,7 +73,20 @@ Tensor Attention::operator()(Ctx& ctx, const Tensor& x, const Tensor* context,
     mixed = ops::attention(ctx, {&q, 0, n}, {&kv, 0, n}, {&kv, n, n}, params);
   } else {
     const Tensor qkv = to_qkv(ctx, x);  // [B, T, 3n]
-    mixed = ops::attention(ctx, {&qkv, 0, n}, {&qkv, n, n}, {&qkv, 2 * n, n}, params);
+    const auto mix = [&](const Tensor& t) {
+      return ops::attention(ctx, {&t, 0, n}, {&t, n, n}, {&t, 2 * n, n}, params);
+    };
+    if (identity_rows == 0) {
+      mixed = mix(qkv);
+    } else {
+      DEDIT_ASSERT(identity_rows < x.dim(0));
+      const int64_t rows = x.dim(0) - identity_rows, tokens = x.dim(1);
+      const Tensor apart =
+          qkv.rows(rows, identity_rows).reshape({identity_rows * tokens, 1, 3 * n});
+      const Tensor parts[] = {mix(qkv.rows(0, rows)),
+                              mix(apart).reshape({identity_rows, tokens, n})};
+      mixed = ops::stack_rows(ctx, parts);
+    }
   }
   return to_out(ctx, mixed, {.residual = &residual});
 }

@@ -97,8 +97,10 @@ struct Attention {
   Attention() = default;
   Attention(const Build&, const Weights&, const Options&);
 
-  /// x [B, T, width], context [B, T', context_width] or null; residual is added to the result.
-  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor* context, const Tensor& residual) const;
+  /// x [B, T, width], context [B, T', context_width] or null; residual is added to the result. In
+  /// the last `identity_rows` rows of self-attention each token attends to itself alone.
+  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor* context, const Tensor& residual,
+                    int64_t identity_rows = 0) const;
 
   Options options;
   Linear to_qkv;  // self-attention: q, k, v side by side

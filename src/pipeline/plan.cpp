@@ -5,6 +5,7 @@
 
 #include "core/str.h"
 #include "io/image_ops.h"
+#include "pipeline/text.h"
 
 namespace dedit {
 namespace {
@@ -20,6 +21,19 @@ void check_numbers(const EditRequest& r) {
   }
   if (!std::isfinite(r.guidance) || r.guidance < 0 || r.guidance > 1000) {
     usage(str("guidance ", r.guidance, " is outside 0..1000"));
+  }
+  for (double g : r.guidance_schedule) {
+    if (!(g >= 0 && g <= 1000)) usage(str("guidance ", g, " is outside 0..1000"));
+  }
+  for (double s : {r.pag_scale, r.pag_adaptive_scale}) {
+    if (!(s >= 0 && s <= 1000)) {
+      usage(str("perturbed-attention guidance ", s, " is outside 0..1000"));
+    }
+  }
+  for (double share : {r.guidance_rescale, r.variation_strength}) {
+    if (!(share >= 0 && share <= 1)) {
+      usage(str("guidance rescale or variation strength ", share, " is outside 0..1"));
+    }
   }
   for (int side : {r.width, r.height}) {
     if (side < 0 || side > Image::kMaxSide) {
@@ -165,11 +179,21 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
   check_numbers(r);
   EditPlan plan;
   plan.job = r.mask ? Job::kInpaint : r.image ? Job::kImg2img : Job::kGenerate;
-  plan.guided = r.guidance > 1;
+  const std::vector<double>& scales = r.guidance_schedule;
+  const double scale =
+      scales.empty() ? r.guidance : *std::max_element(scales.begin(), scales.end());
+  plan.guided = scale > 1 || count_prompt_parts(r) > 1;
+  if (r.pag_scale > 0 && !(m.unet.has_mid_block && m.unet.mid_attention)) {
+    throw Error(ErrorKind::kModel,
+                "perturbed-attention guidance needs attention in the network's middle block, which "
+                "this model does not have");
+  }
   resolve_size(m, r, plan);
   if (r.image) fit_source(r, plan);
   choose_schedule(m, r, plan);
   choose_start(r, plan);
+  plan.steps_run =
+      plan.job == Job::kGenerate ? r.steps : std::min(int(r.steps * r.strength), r.steps);
   if (!plan.guided && !r.negative_prompt.empty()) {
     plan.warnings.push_back("the negative prompt has no effect at guidance 1 or below");
   }

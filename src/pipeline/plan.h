@@ -25,9 +25,11 @@ struct EditPlan {
   SolverOptions solver_options;
   int begin = 0;               ///< first level that is run
   int n_calls = 0;             ///< levels that are run; 0: the result is a copy of the source
-  bool guided = false;         ///< two branches
+  int steps_run = 0;           ///< nominal steps that are run
+  bool guided = false;         ///< there is a negative branch
   std::optional<Image> image;  ///< the source at the result's size
   std::optional<Image> mask8;  ///< grey 8 bit, the result's size
+  bool has_wrapper = false;    ///< a function of the caller changes the estimates
   std::vector<std::string> warnings;
 };
 

@@ -33,17 +33,17 @@ Json control_json(const Model::Impl& model, const ControlUnit& unit) {
   return j;
 }
 
-std::string latents_hash(const TensorValue& latents) {
+std::string tensor_hash(const TensorValue& tensor) {
   Sha256 hash;
-  hash.update(std::as_bytes(std::span(latents.shape)));
-  hash.update(std::as_bytes(std::span(latents.values)));
+  hash.update(std::as_bytes(std::span(tensor.shape)));
+  hash.update(std::as_bytes(std::span(tensor.values)));
   return hash.hex();
 }
 
 }  // namespace
 
 std::string make_recipe(const Model::Impl& model, const EditRequest& r, const EditPlan& plan,
-                        uint64_t seed) {
+                        size_t picture) {
   Json j;
   j["version"] = 1;
   j["tool"] = std::string("dedit ") + DEDIT_VERSION;
@@ -55,15 +55,31 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
                      {"why", model.dtype_reason}};
   j["prompt"] = r.prompt;
   j["negative_prompt"] = r.negative_prompt;
+  if (r.prompt_syntax == PromptSyntax::kWebui) j["prompt_syntax"] = "webui";
   j["truncate"] = r.truncate;
+  if (r.clip_skip != 1) j["clip_skip"] = r.clip_skip;
+  for (const PromptEmbedding& e : r.embeddings) {
+    j["embeddings"].push_back({{"name", e.name}, {"sha256", tensor_hash(e.vectors)}});
+  }
   j["width"] = plan.width;
   j["height"] = plan.height;
-  j["seed"] = seed;
-  j["rng"] = "torch-cpu";
-  if (r.latents) j["latents_sha256"] = latents_hash(*r.latents);
+  j["seed"] = r.seeds[picture];
+  j["rng"] = r.rng == Rng::kPhilox ? "philox" : "torch-cpu";
+  if (r.variation_strength > 0) {
+    j["variation_seed"] = r.variation_seed + picture;
+    j["variation_strength"] = r.variation_strength;
+  }
+  if (r.latents) j["latents_sha256"] = tensor_hash(*r.latents);
   j["steps"] = r.steps;
   j["steps_run"] = plan.n_calls;
   j["guidance"] = r.guidance;
+  if (!r.guidance_schedule.empty()) j["guidance_schedule"] = r.guidance_schedule;
+  if (r.guidance_rescale > 0) j["guidance_rescale"] = r.guidance_rescale;
+  if (r.pag_scale > 0) {
+    j["pag_scale"] = r.pag_scale;
+    j["pag_adaptive_scale"] = r.pag_adaptive_scale;
+  }
+  if (plan.has_wrapper) j["denoiser"] = "changed by the caller's function";
   j["scheduler"] = plan.scheduler->name;
   j["spacing"] = r.spacing.empty() ? name_of(plan.solver_options.config.spacing) : r.spacing;
   const bool karras =

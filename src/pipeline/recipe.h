@@ -8,10 +8,10 @@
 
 namespace dedit {
 
-/// Recipe of the picture with `seed`. Inputs stand with the hashes of their pixels, models with
+/// Recipe of one picture of the batch. Inputs stand with the hashes of their pixels, models with
 /// names and fingerprints; no time, host, thread count or absolute path.
 std::string make_recipe(const Model::Impl& model, const EditRequest& request, const EditPlan& plan,
-                        uint64_t seed);
+                        size_t picture);
 
 /// Key of the recipe in a PNG's text.
 inline constexpr const char* kRecipeKey = "dedit";

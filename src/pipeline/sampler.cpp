@@ -6,12 +6,11 @@ namespace dedit {
 namespace {
 
 // x once per branch, [branches * B, h, w, C], as the network takes it.
-Tensor network_input(Ctx& ctx, const Tensor& x, double scale, bool guided) {
+Tensor network_input(Ctx& ctx, const Tensor& x, double scale, int64_t n_branches) {
   const Term scaled{scale, &x};
   const Tensor one = ops::lincomb(ctx, std::span(&scaled, 1), ctx.dtype);
-  if (!guided) return one;
-  const Tensor branches[] = {one, one};
-  return ops::stack_rows(ctx, branches);
+  if (n_branches == 1) return one;
+  return ops::stack_rows(ctx, std::vector<Tensor>(size_t(n_branches), one));
 }
 
 ControlResiduals control_residuals(Ctx& ctx, const SamplerInput& in, int call, const Tensor& x,
@@ -33,21 +32,24 @@ ControlResiduals control_residuals(Ctx& ctx, const SamplerInput& in, int call, c
   return sum;
 }
 
-// Raw prediction in f32, the branches combined: u + g (c - u). Ho & Salimans 2022
-// (arXiv:2207.12598).
-Tensor guided_prediction(Ctx& ctx, const Tensor& raw, bool guided, double guidance) {
-  const Tensor f = ops::convert(ctx, raw, DType::kF32);
-  if (!guided) return f;
-  const int64_t n = f.dim(0) / 2;
-  const Tensor u = f.rows(0, n), c = f.rows(n, n);
-  return ops::lincomb(ctx, {{1 - guidance, &u}, {guidance, &c}});
+// The step (1-based) that a call belongs to, of plan.steps_run; methods with several calls a step
+// share it out evenly.
+int step_of(const EditPlan& plan, int call) {
+  return int(int64_t(call) * plan.steps_run / plan.n_calls) + 1;
 }
 
 Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, const Tensor& x) {
   const NoiseLevel& level = in.solver.levels()[size_t(level_index)];
-  const Tensor input = network_input(ctx, x, in.solver.input_scale(level_index), in.plan.guided);
+  const int step = step_of(in.plan, call);
+  const StepGuidance guidance{.has_negative = in.guidance.is_guided(step, in.plan.steps_run),
+                              .scale = in.guidance.at(step, in.plan.steps_run),
+                              .pag = in.guidance.pag_at(level.timestep)};
+  const size_t first = in.plan.guided && !guidance.has_negative ? 1 : 0;
   Conditioning conditioning;
-  conditioning.context = in.context;
+  conditioning.context = in.text.context(ctx, step, first, guidance.pag > 0);
+  if (guidance.pag > 0) conditioning.perturbed_rows = int64_t(in.guidance.weights.size());
+  const Tensor input =
+      network_input(ctx, x, in.solver.input_scale(level_index), conditioning.context.dim(0));
   const ControlResiduals residuals =
       control_residuals(ctx, in, call, input, level.timestep, conditioning);
   Ctx own = ctx;
@@ -58,7 +60,7 @@ Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, cons
   }
   const Tensor raw = (*in.model.network)(own, input, {&level.timestep, 1}, conditioning,
                                          residuals.by_block.empty() ? nullptr : &residuals);
-  return guided_prediction(ctx, raw, in.plan.guided, in.guidance);
+  return combine_branches(ctx, raw, guidance, in.guidance);
 }
 
 }  // namespace
@@ -74,8 +76,12 @@ Tensor sample(Ctx& ctx, const SamplerInput& in) {
     const NoiseLevel& level = levels[size_t(i)];
     const int call = i - in.plan.begin;
     const Tensor raw = predict(ctx, in, call, i, x);
-    const Estimate estimate =
-        to_estimate(ctx, x, raw, level, in.plan.solver_options.config.prediction);
+    Estimate estimate = to_estimate(ctx, x, raw, level, in.plan.solver_options.config.prediction);
+    if (in.on_denoised) {
+      estimate.x0 = in.on_denoised(step_of(in.plan, call), level, x, estimate.x0);
+      estimate.eps =
+          ops::lincomb(ctx, {{1 / level.sigma, &x}, {-level.alpha / level.sigma, &estimate.x0}});
+    }
     x = in.solver.step(ctx, i, x, estimate, nullptr);
     if (in.kept) {
       const bool is_last = i + 1 == int(levels.size());

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/guidance.h"
 #include "pipeline/plan.h"
+#include "pipeline/text.h"
 
 #include "dedit/model.h"
 
@@ -32,13 +34,15 @@ struct SamplerInput {
   const Model::Impl& model;
   const EditPlan& plan;
   Solver& solver;  ///< fresh
-  double guidance = 7.5;
-  Tensor x;        // f32 [B, h, w, C] at level plan.begin
-  Tensor context;  // [2 or 1, T, C]
+  const Guidance& guidance;
+  TextStates& text;
+  Tensor x;  // f32 [B, h, w, C] at level plan.begin
   std::vector<ActiveControl> controls;
   const KeptRegion* kept = nullptr;
   /// Called after each network call: calls done, of plan.n_calls, and the level it was at.
   std::function<void(int, const NoiseLevel&)> on_step;
+  /// Changes the estimate of the clean latents; arguments: step, its level, sample, estimate.
+  std::function<Tensor(int, const NoiseLevel&, const Tensor&, const Tensor&)> on_denoised;
   /// Makes the observer of a network in the first step, by its name ("unet", "controlnet").
   std::function<std::unique_ptr<Observer>(const std::string&)> trace;
 };

@@ -9,6 +9,7 @@
 #include "core/str.h"
 #include "io/image_ops.h"
 #include "pipeline/loaded_model.h"
+#include "pipeline/noise.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
 #include "pipeline/sampler.h"
@@ -67,6 +68,20 @@ std::vector<float> posterior(const std::vector<float>& moments, const LatentSpec
     z[i] = (z[i] - float(spec.shift)) * float(spec.scale);
   }
   return z;
+}
+
+Guidance make_guidance(const EditRequest& r, const TextStates& text) {
+  Guidance guidance{.scale = r.guidance,
+                    .schedule = r.guidance_schedule,
+                    .rescale = r.guidance_rescale,
+                    .weights = {},
+                    .pag = r.pag_scale,
+                    .pag_adaptive = r.pag_adaptive_scale};
+  const size_t first = text.branches.size() > 1 ? 1 : 0;
+  for (size_t i = first; i < text.branches.size(); ++i) {
+    guidance.weights.push_back(text.branches[i].weight);
+  }
+  return guidance;
 }
 
 }  // namespace
@@ -154,18 +169,19 @@ struct Session::Impl {
                size_t picture, const std::vector<float>& moments, KeptRegion& kept) {
     const Shape& shape = plan.latent_shape;
     const auto n = size_t(shape.numel());
-    TorchCpuGenerator generator(r.seeds[picture]);
+    const auto generator = make_generator(r.rng, r.seeds[picture]);
     std::vector<float> draw(n), noise(n);
     Tensor source;
     if (plan.image) {
-      generator.randn(draw);
+      generator->randn(draw);
       source = upload_latents(ctx, posterior(moments, net().latent, &draw), shape);
     }
     if (r.latents) {
       const auto* first = r.latents->values.data() + picture * n;
       noise.assign(first, first + n);
     } else {
-      generator.randn(noise);
+      generator->randn(noise);
+      vary(r, picture, shape[1], shape[2], noise);
     }
     const Tensor noise_t = upload_latents(ctx, noise, shape);
     const bool from_noise =
@@ -195,9 +211,9 @@ struct Session::Impl {
 
   EditResult copy_of_source(const EditRequest& r, const EditPlan& plan, EditResult result) {
     result.report.is_copy = true;
-    for (uint64_t seed : r.seeds) {
+    for (size_t picture = 0; picture < r.seeds.size(); ++picture) {
       Image copy = *plan.image;
-      copy.text = {{kRecipeKey, make_recipe(net(), r, plan, seed)}};
+      copy.text = {{kRecipeKey, make_recipe(net(), r, plan, picture)}};
       result.images.push_back(std::move(copy));
     }
     return result;
@@ -206,7 +222,8 @@ struct Session::Impl {
   EditResult run(const EditRequest& r) {
     const auto began = Clock::now();
     Ctx ctx = context();
-    const EditPlan plan = make_plan(net(), r);
+    EditPlan plan = make_plan(net(), r);
+    plan.has_wrapper = bool(options.on_denoised);
     EditResult result;
     result.report.warnings = plan.warnings;
     if (plan.mask8) {
@@ -224,26 +241,47 @@ struct Session::Impl {
       Ctx own = ctx;
       const auto watch = observer(ctx, "text_encoder");
       own.observer = watch.get();
-      text = encode_branches(own, net(), r.prompt, r.negative_prompt, plan.guided, r.truncate);
+      text = encode_branches(own, net(), r, plan.guided, plan.steps_run);
     }
-    if (options.on_trace) options.on_trace("context", to_value(ctx, text.context));
-    if (!text.lost.empty()) {
-      result.report.warnings.push_back("the prompt is too long, this was cut off: " + text.lost);
-    }
+    if (options.on_trace) options.on_trace("context", to_value(ctx, text.context(ctx, 1)));
+    result.report.warnings.insert(result.report.warnings.end(), text.warnings.begin(),
+                                  text.warnings.end());
+    const Guidance guidance = make_guidance(r, text);
     std::vector<float> moments;
     if (plan.image) {
       moments = encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height);
     }
     result.report.prepare_seconds = seconds_since(began);
     for (size_t picture = 0; picture < r.seeds.size(); ++picture) {
-      run_one(ctx, r, plan, text.context, controls, moments, picture, began, result);
+      run_one(ctx, r, plan, guidance, text, controls, moments, picture, began, result);
     }
     return result;
   }
 
-  void run_one(Ctx& ctx, const EditRequest& r, const EditPlan& plan, const Tensor& context,
-               const std::vector<ActiveControl>& controls, const std::vector<float>& moments,
-               size_t picture, Clock::time_point began, EditResult& result) {
+  std::function<Tensor(int, const NoiseLevel&, const Tensor&, const Tensor&)> denoised_hook(
+      Ctx& ctx, const EditPlan& plan) {
+    if (!options.on_denoised) return {};
+    return [&](int step, const NoiseLevel& level, const Tensor& x, const Tensor& x0) {
+      const TensorValue sample = to_value(ctx, x);
+      TensorValue denoised = to_value(ctx, x0);
+      options.on_denoised({.step = step,
+                           .steps = plan.steps_run,
+                           .alpha = level.alpha,
+                           .sigma = level.sigma,
+                           .timestep = level.timestep,
+                           .sample = sample},
+                          denoised);
+      if (denoised.shape != sample.shape || denoised.values.size() != sample.values.size()) {
+        throw Error(ErrorKind::kUsage, "the denoiser wrapper changed the shape of the latents");
+      }
+      return upload_latents(ctx, denoised.values, x.shape());
+    };
+  }
+
+  void run_one(Ctx& ctx, const EditRequest& r, const EditPlan& plan, const Guidance& guidance,
+               TextStates& text, const std::vector<ActiveControl>& controls,
+               const std::vector<float>& moments, size_t picture, Clock::time_point began,
+               EditResult& result) {
     const auto solver = plan.scheduler->make(plan.solver_options);
     const NoiseLevel& first = solver->levels()[size_t(plan.begin)];
     result.report.steps_run = plan.n_calls;
@@ -253,12 +291,13 @@ struct Session::Impl {
     SamplerInput input{.model = net(),
                        .plan = plan,
                        .solver = *solver,
-                       .guidance = r.guidance,
+                       .guidance = guidance,
+                       .text = text,
                        .x = start(ctx, plan, r, *solver, picture, moments, kept),
-                       .context = context,
                        .controls = controls,
                        .kept = plan.mask8 ? &kept : nullptr,
                        .on_step = {},
+                       .on_denoised = denoised_hook(ctx, plan),
                        .trace = {}};
     if (options.on_step) {
       input.on_step = [&](int done, const NoiseLevel& level) {
@@ -282,7 +321,7 @@ struct Session::Impl {
     const auto decoding = Clock::now();
     Image image = finish(ctx, plan, latents, result.report);
     result.report.decode_seconds += seconds_since(decoding);
-    image.text = {{kRecipeKey, make_recipe(net(), r, plan, r.seeds[picture])}};
+    image.text = {{kRecipeKey, make_recipe(net(), r, plan, picture)}};
     result.images.push_back(std::move(image));
   }
 };
@@ -297,7 +336,7 @@ EditResult Session::run(const EditRequest& request) {
 
 TensorValue Session::encode_text(const std::string& prompt) {
   Ctx ctx = impl_->context();
-  return to_value(ctx, encode_prompt(ctx, impl_->net(), prompt, /*truncate=*/false));
+  return to_value(ctx, encode_prompt(ctx, impl_->net(), prompt));
 }
 
 TensorValue Session::encode(const Image& image) {

@@ -87,6 +87,10 @@ class GoldenJob : public ::testing::TestWithParam<const char*> {
     r.mask_rule = MaskRule::kNearest;
     r.steps = job["steps"];
     r.guidance = job.value("guidance", 7.5);
+    r.guidance_rescale = job.value("guidance_rescale", 0.0);
+    r.pag_scale = job.value("pag_scale", 0.0);
+    r.pag_adaptive_scale = job.value("pag_adaptive_scale", 0.0);
+    r.clip_skip = job.value("clip_skip", 1);
     r.scheduler = job["scheduler"];
     r.spacing = job.value("spacing", "");
     r.sigmas = job.value("sigmas", "");
@@ -116,13 +120,15 @@ class GoldenJob : public ::testing::TestWithParam<const char*> {
 
 TEST_P(GoldenJob, FinalLatentsAreTheReferences) {
   const std::string name = GetParam();
-  const json all = read_json(golden("sd15_jobs.json"));
+  std::string file = "sd15_jobs";
+  if (!read_json(golden(file + ".json"))["jobs"].contains(name)) file = "sd15_guidance_jobs";
+  const json all = read_json(golden(file + ".json"));
   const EditRequest r = request(all, all["jobs"][name]);
   Session session(Model::load(root_, {.precision = Precision::kExact, .dtype = {}}));
   const EditResult result = session.run(r);
 
-  const auto expected = load_golden(golden("sd15_jobs.safetensors"));
-  const auto metadata = golden_metadata(golden("sd15_jobs.safetensors"));
+  const auto expected = load_golden(golden(file + ".safetensors"));
+  const auto metadata = golden_metadata(golden(file + ".safetensors"));
   const size_t n = result.latents.values.size() / r.seeds.size();
   for (size_t i = 0; i < r.seeds.size(); ++i) {
     const std::string key = str(name, ".", i);
@@ -137,6 +143,11 @@ TEST_P(GoldenJob, FinalLatentsAreTheReferences) {
     EXPECT_LE(error, 5 * own + 2e-6) << key;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Guidance, GoldenJob,
+                         ::testing::Values("clip_skip", "rescale", "pag", "pag_guidance_1",
+                                           "pag_adaptive", "pag_rescale", "pag_control"),
+                         [](const auto& test) { return std::string(test.param); });
 
 INSTANTIATE_TEST_SUITE_P(Jobs, GoldenJob,
                          ::testing::Values("generate", "generate_guidance_1", "img2img",
