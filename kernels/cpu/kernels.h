@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "cpu/attention.h"
+#include "cpu/winograd.h"
 
 namespace dedit::kernels {
 
@@ -96,6 +97,10 @@ struct KernelTable {
   size_t (*attention_scratch_bytes)(const AttentionArgs&);
   int64_t (*attention_tasks)(const AttentionArgs&);
   void (*attention[kTypes])(const AttentionArgs&, int64_t task, void* scratch);
+  void (*winograd_input[kTypes])(const WinogradInputArgs&);     // by type of x
+  void (*winograd_weights[kTypes])(const WinogradWeightArgs&);  // by type of w
+  void (*winograd_products)(const WinogradProductArgs&);
+  void (*winograd_output)(const WinogradOutputArgs&);
 };
 
 /// The best level of this CPU and operating system; false if it lacks AVX2, FMA or F16C.

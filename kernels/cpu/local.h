@@ -26,6 +26,13 @@ void blend(const float* mask, const void* a, const void* b, int64_t pixels, int6
 template <class T>
 void add_rows(const float* table, const float* position, int64_t n, void* y);
 
+template <class T>
+void winograd_input(const WinogradInputArgs& args);
+template <class T>
+void winograd_weights(const WinogradWeightArgs& args);
+
+void winograd_products(const WinogradProductArgs& args);
+void winograd_output(const WinogradOutputArgs& args);
 void f32_from_bf16(const uint16_t* x, int64_t n, float* y);
 void bf16_from_f32(const float* x, int64_t n, uint16_t* y);
 void resize_row(const void* x, int64_t in, int64_t out, size_t pixel_bytes, void* y);

@@ -23,6 +23,10 @@ const KernelTable& table() {
       .attention_scratch_bytes = attention_scratch_bytes,
       .attention_tasks = attention_tasks,
       .attention = {attention_f32, attention_bf16},
+      .winograd_input = {winograd_input<float>, winograd_input<uint16_t>},
+      .winograd_weights = {winograd_weights<float>, winograd_weights<uint16_t>},
+      .winograd_products = winograd_products,
+      .winograd_output = winograd_output,
   };
   return kTable;
 }

@@ -42,6 +42,10 @@ const ConvCase kConvCases[] = {
     {1, 40, 33, 20, 12, kThree, 1, true},
     {2, 4, 4, 16, 1280, kThree, 2, true},
     {1, 16, 16, 640, 64, kThree, 1},
+    {1, 7, 6, 20, 40, kThree, 1, true, Act::kSilu},
+    {2, 17, 5, 70, 100, kThree, 2},
+    {1, 3, 30, 530, 33, kThree, 0, true},
+    {1, 33, 35, 16, 600, kThree},
     {1, 5, 5, 6, 10, {.kernel = 5, .stride = 1, .pad = {2, 2, 2, 2}}},
 };
 
@@ -131,6 +135,40 @@ TEST_P(ConvTest, RefusesFusionsItDoesNotClaim) {
   Tensor y = cpu_pool.make({1, 4, 4, 4}, dtype());
   ASSERT_FALSE(cpu.fuses(Fusion::kConvUpsample));
   EXPECT_THROW(cpu.conv2d({.x = &x.cpu, .upsample2x = true}, *w.cpu, c.params, {}, y), Error);
+}
+
+// Winograd's transforms make errors larger than those of a plain sum. The bound is that of exact
+// precision: 2e-5 of the largest output, for any size of picture and any share of outliers.
+TEST(Winograd, StaysWithinTwoInAHundredThousandOfTheLargestOutput) {
+  std::mt19937 engine(7);
+  std::normal_distribution<float> normal;
+  for (const kernels::IsaLevel level : levels_of_this_cpu()) {
+    for (const int64_t in : {32, 320, 1280}) {
+      cpu::CpuBackend cpu(level);
+      const auto ref = make_reference_backend();
+      Pool cpu_pool(cpu.memory()), ref_pool(ref->memory());
+      const Shape shape{1, 11, 13, in}, out_shape{1, 11, 13, 64};
+      std::vector<float> x(size_t(shape.numel())), weight(size_t(64 * in * 9)), bias(64);
+      for (float& v : x) v = normal(engine) * (engine() % 64 == 0 ? 30.0f : 1.0f);
+      for (float& v : weight) v = 0.02f + normal(engine) / std::sqrt(9 * float(in));
+      const WeightView w{weight.data(), DType::kF32, {64, in, 3, 3}};
+      const WeightView b{bias.data(), DType::kF32, {64}};
+      Tensor cx = cpu_pool.make(shape, DType::kF32), rx = ref_pool.make(shape, DType::kF64);
+      Tensor cy = cpu_pool.make(out_shape, DType::kF32), ry = ref_pool.make(out_shape, DType::kF64);
+      cpu.upload(x.data(), cx);
+      ref->upload(x.data(), rx);
+      const auto packed = cpu.pack_conv2d(w, b, {}, DType::kF32);
+      ASSERT_NE(dynamic_cast<const cpu::Winograd::Weight*>(packed.get()), nullptr);
+      cpu.conv2d({.x = &cx}, *packed, {}, {}, cy);
+      ref->conv2d({.x = &rx}, *ref->pack_conv2d(w, b, {}, DType::kF64), {}, {}, ry);
+      double largest = 0, error = 0;
+      for (int64_t i = 0; i < ry.numel(); ++i) {
+        largest = std::max(largest, std::abs(ry.data<double>()[i]));
+        error = std::max(error, std::abs(double(cy.data<float>()[i]) - ry.data<double>()[i]));
+      }
+      EXPECT_LT(error, 2e-5 * largest) << kernels::name_of(level) << ", " << in << " channels";
+    }
+  }
 }
 
 DEDIT_OP_TEST(ConvTest);

@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/memory.h"
 #include "backend/cpu/product.h"
+#include "backend/cpu/winograd.h"
 #include "cpu/kernels.h"
 
 namespace dedit::cpu {
@@ -50,6 +51,7 @@ class CpuBackend : public Backend {
   HostMemory memory_;
   ScratchPool scratch_;
   Products products_;
+  Winograd winograd_;
 };
 
 }  // namespace dedit::cpu

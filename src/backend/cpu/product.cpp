@@ -143,25 +143,33 @@ void Products::linear(const Tensor& x, const PackedWeight& packed, const Epilogu
   run(call);
 }
 
-/// Biases, activation and residual of one row block by one block of channels.
-void Products::finish(const Call& call, const RowBlock& r, int64_t channel,
-                      const float* acc) const {
-  const Epilogue& e = call.epilogue;
-  const int64_t out = call.w.out, cols = call.w.shape.out;
-  const size_t offset = size_t(r.first_output * out + channel) * size_of(call.y.dtype());
-  kernels::EpilogueArgs a{.acc = acc,
-                          .bias = call.w.bias.get() + channel,
-                          .y = static_cast<std::byte*>(call.y.raw()) + offset,
-                          .acc_row = cols,
+kernels::EpilogueArgs epilogue_args(const Epilogue& e, Tensor& y, int64_t image, int64_t channel) {
+  const int64_t out = y.dim(-1);
+  const size_t offset = size_t(channel) * size_of(y.dtype());
+  kernels::EpilogueArgs a{.y = static_cast<std::byte*>(y.raw()) + offset,
                           .y_row = out,
-                          .rows = r.shape.out_height() * r.shape.out_width(),
-                          .cols = cols,
                           .activation = kernel_activation(e.act)};
   if (e.row_bias) {
-    const int64_t row = e.row_bias->dim(0) > 1 ? r.image : 0;
+    const int64_t row = e.row_bias->dim(0) > 1 ? image : 0;
     a.row_bias = e.row_bias->data<float>() + row * out + channel;
   }
   if (e.residual) a.residual = static_cast<const std::byte*>(e.residual->raw()) + offset;
+  return a;
+}
+
+/// Biases, activation and residual of one row block by one block of channels.
+void Products::finish(const Call& call, const RowBlock& r, int64_t channel,
+                      const float* acc) const {
+  const int64_t cols = call.w.shape.out;
+  const size_t offset = size_t(r.first_output * call.w.out) * size_of(call.y.dtype());
+  kernels::EpilogueArgs a = epilogue_args(call.epilogue, call.y, r.image, channel);
+  a.acc = acc;
+  a.bias = call.w.bias.get() + channel;
+  a.acc_row = cols;
+  a.rows = r.shape.out_height() * r.shape.out_width();
+  a.cols = cols;
+  a.y = static_cast<std::byte*>(a.y) + offset;
+  if (a.residual) a.residual = static_cast<const std::byte*>(a.residual) + offset;
   table_.epilogue[kernel_type(call.y.dtype())](a);
 }
 

@@ -17,6 +17,11 @@ namespace dedit::cpu {
 kernels::Type kernel_type(DType dtype);
 kernels::Activation kernel_activation(Act act);
 
+/// Epilogue of the block of y that starts at `channel`: y and the residual at the first pixel of
+/// the first image, the row bias of `image`. Rows, columns, sums and bias are the caller's.
+kernels::EpilogueArgs epilogue_args(const Epilogue& epilogue, Tensor& y, int64_t image,
+                                    int64_t channel);
+
 class Products {
  public:
   /// native_bf16: bf16 products run in bf16; else their weights and activations become f32.

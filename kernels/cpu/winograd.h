@@ -1,0 +1,65 @@
+// Winograd convolution F(4x4, 3x3), f32 inside: 3x3 kernels at stride 1 with a quarter of the
+// multiplications.
+//
+// A tile of 6x6 input pixels gives 4x4 output pixels: y = A' [(G g G') * (B' d B)] A, where * sums
+// over the input channels, so that the middle is 36 matrix products of [tiles, in] by [in, out].
+// Sources: Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and Gray,
+// arXiv:1509.09308. The points are 0, +-5/8, +-3/2 and infinity: with the textbook's 0, +-1, +-2
+// rounding errors are two to five times larger.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dedit::kernels {
+
+constexpr int64_t kWinogradTile = 4;       ///< output pixels on a side
+constexpr int64_t kWinogradProducts = 36;  ///< matrix products: input pixels of a tile
+constexpr int64_t kWinogradColumns = 64;   ///< output channels of a block
+
+/// Tiles of one image, in rows of ceil(width / 4); what lies outside the picture is 0.
+struct WinogradPlane {
+  int64_t height = 0, width = 0;
+  int64_t tiles_wide() const { return (width + kWinogradTile - 1) / kWinogradTile; }
+  int64_t tiles_high() const { return (height + kWinogradTile - 1) / kWinogradTile; }
+  int64_t tiles() const { return tiles_wide() * tiles_high(); }
+};
+
+/// v[p] = B' d B of one tile, `count` channels for each product p.
+struct WinogradInputArgs {
+  const void* x = nullptr;  ///< [height, width, channels] of the tile's image, at the first channel
+  WinogradPlane plane;
+  int64_t channels = 0;   ///< of x
+  int64_t count = 0;      ///< channels to transform
+  int64_t tile = 0;       ///< in its image
+  float* v = nullptr;     ///< the tile's row of the first product
+  int64_t v_product = 0;  ///< elements from a product to the next
+};
+
+/// u[p] = G g G' for `count` input channels by one block of output channels, in panels of the
+/// columns that a register block covers.
+struct WinogradWeightArgs {
+  const void* w = nullptr;  ///< [count, 9, 64]
+  int64_t count = 0;
+  float* u = nullptr;  ///< [36] x [panels, count, columns]
+  int64_t u_product = 0;
+};
+
+/// m[p] (+)= v[p] u[p] for all 36 products.
+struct WinogradProductArgs {
+  const float* v = nullptr;  ///< [36] x [tiles, count]
+  const float* u = nullptr;  ///< [36] x [panels, count, columns]
+  float* m = nullptr;        ///< [36] x [tiles, 64]
+  int64_t v_product = 0, u_product = 0, m_product = 0;
+  int64_t tiles = 0, count = 0;
+  bool add = false;  ///< to what m holds
+};
+
+/// acc[4, 4, 64] = A' m A of one tile.
+struct WinogradOutputArgs {
+  const float* m = nullptr;  ///< the tile's row of the first product
+  int64_t m_product = 0;     ///< elements from a product to the next
+  float* acc = nullptr;
+};
+
+}  // namespace dedit::kernels
