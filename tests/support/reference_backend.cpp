@@ -321,9 +321,10 @@ class ReferenceBackend : public Backend {
   }
 
   void lincomb(std::span<const Term> terms, Tensor& y) override {
+    const bool is_double = y.dtype() == DType::kF64;  // else the contract's f32 factors
     for (int64_t i = 0; i < y.numel(); ++i) {
       double sum = 0;
-      for (const Term& t : terms) sum += double(float(t.a)) * load(*t.x, i);
+      for (const Term& t : terms) sum += (is_double ? t.a : double(float(t.a))) * load(*t.x, i);
       store(y, i, sum);
     }
   }

@@ -1,6 +1,6 @@
-#include <cmath>
+#include <utility>
 
-#include "schedulers/sigma_table.h"
+#include "schedulers/sigma_levels.h"
 #include "schedulers/solver_options.h"
 
 namespace dedit::schedulers {
@@ -13,24 +13,11 @@ namespace {
 class Euler : public Solver {
  public:
   explicit Euler(const SolverOptions& o) {
-    const SchedulerConfig& c = o.config;
-    const SigmaTable table{NoiseSchedule(c)};
-    const Spacing spacing = resolve_spacing(euler, o);
-    for (double t : spaced_timesteps(spacing, o.steps, c.num_train_timesteps, c.steps_offset,
-                                     /*fractional=*/true)) {
-      push(table.at(t), t);
-    }
-    if (wants_karras(o)) {  // between the ends of the spaced table, not of the training range
-      const double first = table.at(levels_.front().timestep);
-      const double last = table.at(levels_.back().timestep);
-      levels_.clear();
-      for (double sigma : karras_sigmas(first, last, o.steps)) {
-        push(sigma, float(table.timestep_of(sigma)));
-      }
-    }
-    final_sigma_ = c.final_sigma_zero ? 0 : table.front();
-    const double most = levels_.front().sigma;
-    initial_scale_ = spacing == Spacing::kLeading ? std::sqrt(most * most + 1) : most;
+    const SigmaTable table{NoiseSchedule(o.config)};
+    SigmaLevels table_levels = sigma_levels(euler, o, table);
+    levels_ = std::move(table_levels.levels);
+    initial_scale_ = table_levels.initial_scale;
+    final_sigma_ = o.config.final_sigma_zero ? 0 : table.front();
   }
 
   Tensor step(Ctx& ctx, int i, const Tensor& x, const Estimate& estimate, const Tensor*) override {
@@ -40,11 +27,6 @@ class Euler : public Solver {
   }
 
  private:
-  // The reference's table is f32.
-  void push(double sigma, double timestep) {
-    levels_.push_back({.alpha = 1, .sigma = float(sigma), .timestep = timestep});
-  }
-
   double final_sigma_ = 0;
 };
 

@@ -88,7 +88,7 @@ class Pndm : public Solver {
     }
     for (Term& term : raw) term.a *= on_raw;
     raw.insert(raw.begin(), Term{on_x, &x});
-    return ops::lincomb(ctx, raw, DType::kF32);
+    return ops::lincomb(ctx, raw, x.dtype());
   }
 
   Tensor prk_step(Ctx& ctx, size_t call, int t, const Tensor& x, const Tensor& raw) {
