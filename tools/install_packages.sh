@@ -3,7 +3,7 @@
 # too. Does nothing, and needs no root, where they are already there.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build pkg-config libdnnl-dev libopencv-dev libeigen3-dev
+packages=(g++ cmake ninja-build pkg-config libdnnl-dev libopencv-dev libeigen3-dev libboost-math-dev
           nlohmann-json3-dev libspdlog-dev libcli11-dev libpng-dev libssl-dev libutf8proc-dev)
 if [[ ${1:-} == --tests ]]; then
   packages+=(libgtest-dev libgmock-dev clang-format-14 git)

@@ -223,16 +223,24 @@ EditRequest make_request(const JobOptions& options) {
     request.embeddings.push_back({text.substr(0, at), load_embedding(text.substr(at + 1))});
   }
   request.mask_rule = options.mask_rule == "nearest" ? MaskRule::kNearest : MaskRule::kCover;
-  request.steps = options.steps;
+  const ScheduleRequest schedule = make_schedule_request(options.schedule, options.scheduler);
+  request.steps = schedule.steps;
   request.guidance = options.guidance;
   request.guidance_schedule = options.guidance_schedule;
   request.guidance_rescale = options.guidance_rescale;
   request.pag_scale = options.pag_scale;
   request.pag_adaptive_scale = options.pag_adaptive_scale;
-  request.scheduler = options.scheduler;
-  request.spacing = options.spacing;
-  request.sigmas = options.sigmas;
-  request.prediction = options.prediction;
+  request.compat = options.compat == "diffusers" ? Compat::kDiffusers
+                   : options.compat == "webui"   ? Compat::kWebui
+                   : options.compat == "comfy"   ? Compat::kComfy
+                                                 : Compat::kOwn;
+  request.scheduler = schedule.scheduler;
+  request.spacing = schedule.spacing;
+  request.sigmas = schedule.sigmas;
+  request.prediction = schedule.prediction;
+  request.scheduler_settings = schedule.settings;
+  request.timesteps = schedule.timesteps;
+  request.sigma_values = schedule.sigma_values;
   request.width = options.width;
   request.height = options.height;
   request.seeds.clear();

@@ -5,16 +5,9 @@
 #include "values.h"
 
 #include "dedit/image.h"
-#include "dedit/info.h"
 
 namespace dedit::cli {
 namespace {
-
-std::vector<std::string> scheduler_names() {
-  std::vector<std::string> names;
-  for (const SchedulerInfo& info : dedit::schedulers()) names.emplace_back(info.name);
-  return names;
-}
 
 void add_input_options(CLI::App& app, JobOptions& o, JobInputs inputs) {
   app.option_defaults()->group("Picture");
@@ -78,16 +71,16 @@ void add_prompt_options(CLI::App& app, JobOptions& o) {
 
 void add_run_options(CLI::App& app, JobOptions& o) {
   app.option_defaults()->group("Steps");
-  add_int(app, "--steps", o.steps, 1, 1000, "network calls from noise to picture")
-      ->default_str("20");
-  add_choice(app, "--scheduler", o.scheduler, scheduler_names(),
-             "not given: the model's; see dedit schedulers");
-  add_choice(app, "--spacing", o.spacing, {"leading", "linspace", "trailing"},
-             "how the steps spread; not given: the model's");
-  add_choice(app, "--sigmas", o.sigmas, {"default", "karras"},
-             "noise levels; not given: the model's");
-  add_choice(app, "--prediction", o.prediction, {"epsilon", "v_prediction", "sample"},
-             "what the network predicts; not given: the model's");
+  add_value(
+      app, "--scheduler", "NAME",
+      "or other tools' name (\"DPM++ 2M Karras\"); not given: the model's; see dedit schedulers",
+      [&o](const std::string& name) {
+        scheduler_name(name);  // refuses it before anything is loaded
+        o.scheduler = name;
+      });
+  add_schedule_options(app, o.schedule, "the model's");
+  add_choice(app, "--compat", o.compat, {"diffusers", "webui", "comfy"},
+             "whose rules of strength, control windows, masks and batches hold; not given: ours");
   add_seed(app, "--seed", o.seed, "of the noise; the same seed makes the same picture");
   add_int(app, "--batch", o.batch, 1, 1000,
           "pictures, with seeds SEED, SEED+1, ...; with a variation its seed counts up instead")

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "log.h"
+#include "schedule_options.h"
 #include "streams.h"
 
 namespace dedit::cli {
@@ -29,12 +30,12 @@ struct JobOptions {
   std::vector<std::string> embeddings;  ///< NAME=FILE
   std::string model;
   std::optional<double> strength;
-  int steps = 20;
   double guidance = 7.5;
   double guidance_rescale = 0;
   double pag_scale = 0, pag_adaptive_scale = 0;
   std::vector<double> guidance_schedule;
-  std::string scheduler, spacing, sigmas, prediction;
+  std::string scheduler, compat;
+  ScheduleOptions schedule;
   uint64_t seed = 0;
   std::string rng = "torch-cpu";
   double variation_strength = 0;

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <sstream>
 #include <utility>
 
@@ -12,22 +11,6 @@
 
 namespace dedit::cli {
 namespace {
-
-/// Levenshtein distance.
-size_t edits(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
 
 template <class T>
 bool parse_all(std::string_view text, T& value) {
@@ -86,19 +69,6 @@ std::string command_path(const CLI::App& app) {
 
 std::string help_hint(const CLI::App& app) {
   return "see " + command_path(app) + " --help";
-}
-
-std::string nearest(std::string_view word, std::span<const std::string> candidates) {
-  std::string best;
-  size_t best_edits = std::max<size_t>(1, word.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    const size_t n = edits(word, candidate);
-    if (n < best_edits) {
-      best_edits = n;
-      best = candidate;
-    }
-  }
-  return best;
 }
 
 void fail_usage(const CLI::App& app, const std::string& message) {

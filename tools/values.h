@@ -24,9 +24,6 @@ std::string command_path(const CLI::App& app);
 /// "see dedit mask box --help".
 std::string help_hint(const CLI::App& app);
 
-/// The candidate fewest edits away, or "" if none is close enough to be meant.
-std::string nearest(std::string_view word, std::span<const std::string> candidates);
-
 /// Throws Error(kUsage) with `message` and the command's help as the hint.
 [[noreturn]] void fail_usage(const CLI::App& app, const std::string& message);
 

@@ -9,4 +9,5 @@
 #include "dedit/param.h"
 #include "dedit/prompt.h"
 #include "dedit/request.h"
+#include "dedit/schedule.h"
 #include "dedit/tensor_value.h"

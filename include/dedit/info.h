@@ -15,6 +15,10 @@ namespace dedit {
 
 struct SchedulerInfo {
   std::string_view name, summary, paper, diffusers_class;
+  std::string_view aliases;  ///< other tools' names, with spaces between
+  int order = 1;             ///< of convergence
+  bool stochastic = false;   ///< draws noise in its steps, with its default parameters
+  std::span<const Param> params;
 };
 std::vector<SchedulerInfo> schedulers();
 

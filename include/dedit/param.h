@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace dedit {
@@ -19,5 +20,8 @@ struct Param {
   std::string_view help;
   std::span<const std::string_view> choices = {};
 };
+
+/// The candidate fewest edits away, or "" if none is close enough to be meant.
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace dedit

@@ -25,6 +25,14 @@ enum class Rng {
   kPhilox,    ///< torch's CUDA generator, as web UIs' GPU seeds
 };
 
+/// Whose rules hold where ours differ, see the README.
+enum class Compat {
+  kOwn,
+  kDiffusers,  ///< mask cells, prompt length, pasting, one generator for a batch
+  kWebui,      ///< strength (one step more) and control windows (both ends inclusive)
+  kComfy       ///< strength (always `steps` steps) and control windows (by timestep)
+};
+
 /// One ControlNet at work.
 struct ControlUnit {
   std::string model;      ///< folder or file; empty: the checkpoint's own `controlnet-<annotator>`
@@ -58,6 +66,7 @@ struct EditRequest {
   double strength = 0.8;  ///< share of the steps run on an image; used with `image` only
   std::vector<ControlUnit> controls;
 
+  Compat compat = Compat::kOwn;
   int steps = 20;
   double guidance = 7.5;  ///< <= 1 runs one branch and ignores the negative prompt
   /// Replaces `guidance`: values at equal distances from the first step to the last, straight lines
@@ -68,10 +77,15 @@ struct EditRequest {
   /// its middle block, by this much; costs a row of the network per part of the prompt.
   double pag_scale = 0;
   double pag_adaptive_scale = 0;  ///< taken off pag_scale for every timestep below 1000
-  std::string scheduler;          ///< name; empty: the checkpoint's
+  std::string scheduler;          ///< name, also of other tools; empty: the checkpoint's
   std::string spacing;     ///< "leading" "linspace" "trailing"; empty: checkpoint's or scheduler's
-  std::string sigmas;      ///< "karras" "default"; empty: the checkpoint's
+  std::string sigmas;      ///< "default" "karras" "exponential" "beta"; empty: the checkpoint's
   std::string prediction;  ///< "epsilon" "v_prediction" "sample"; empty: the checkpoint's
+
+  /// Fields of scheduler_config.json and the scheduler's parameters ("eta"), by name.
+  std::map<std::string, std::string> scheduler_settings;
+  std::vector<double> timesteps;     ///< instead of `steps`, descending
+  std::vector<double> sigma_values;  ///< the same by sigma, the last one included
 
   std::vector<uint64_t> seeds = {0};  ///< one picture each
   Rng rng = Rng::kTorchCpu;

@@ -12,7 +12,14 @@ namespace dedit {
 std::vector<SchedulerInfo> schedulers() {
   std::vector<SchedulerInfo> rows;
   for (const Scheduler* s : all_schedulers()) {
-    rows.push_back({s->name, s->summary, s->paper, s->diffusers_class});
+    rows.push_back({.name = s->name,
+                    .summary = s->summary,
+                    .paper = s->paper,
+                    .diffusers_class = s->diffusers_class,
+                    .aliases = s->aliases,
+                    .order = s->order,
+                    .stochastic = s->stochastic,
+                    .params = s->params});
   }
   return rows;
 }

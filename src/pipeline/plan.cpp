@@ -6,6 +6,7 @@
 #include "core/str.h"
 #include "io/image_ops.h"
 #include "pipeline/text.h"
+#include "schedulers/choice.h"
 
 namespace dedit {
 namespace {
@@ -109,66 +110,52 @@ void fit_source(const EditRequest& r, EditPlan& plan) {
   plan.image = resized ? resize(image, plan.width, plan.height) : image;
 }
 
-const Scheduler& choose_scheduler(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
-  if (!r.scheduler.empty()) {
-    if (const Scheduler* s = find_scheduler(r.scheduler)) return *s;
-    std::string names;
-    for (const Scheduler* s : all_schedulers()) names += str(names.empty() ? "" : ", ", s->name);
-    usage(str("scheduler ", r.scheduler, " is unknown"), "one of " + names);
-  }
-  const std::string& wanted = m.scheduler.class_name;
-  if (wanted.empty()) return *find_scheduler("pndm");  // what SD 1.x checkpoints name
-  if (const Scheduler* s = find_scheduler_class(wanted)) return *s;
-  plan.warnings.push_back(
-      str("the checkpoint names ", wanted, ", which is not available; running ddim instead"));
-  return *find_scheduler("ddim");
+// Web UIs run one step more than the truncated product, and never all noise.
+// https://github.com/AUTOMATIC1111/stable-diffusion-webui, modules/sd_samplers_common.py
+int steps_of_strength(const EditRequest& r, int steps) {
+  if (r.compat == Compat::kWebui) return int(std::min(r.strength, 0.999) * steps) + 1;
+  if (r.compat == Compat::kComfy && r.strength > 0) return std::min(r.steps, steps);
+  return std::min(int(steps * r.strength), steps);
 }
 
-Spacing parse_spacing(const std::string& text) {
-  if (text.empty()) return Spacing::kDefault;
-  if (text == "leading") return Spacing::kLeading;
-  if (text == "linspace") return Spacing::kLinspace;
-  if (text == "trailing") return Spacing::kTrailing;
-  usage(str("spacing ", text, " is unknown"), "one of leading, linspace, trailing");
+// ComfyUI spreads so many steps that the share that runs is the number asked for.
+int steps_of_table(const EditPlan& plan, const EditRequest& r) {
+  const bool is_share = r.strength > 0 && r.strength <= 0.9999;
+  if (plan.job == Job::kGenerate || r.compat != Compat::kComfy || !is_share) return r.steps;
+  return int(r.steps / r.strength);
 }
 
 void choose_schedule(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
-  plan.scheduler = &choose_scheduler(m, r, plan);
-  SolverOptions& o = plan.solver_options;
-  o.config = m.scheduler;
-  o.steps = r.steps;
-  o.spacing = parse_spacing(r.spacing);
-  if (r.sigmas == "karras") {
-    o.sigmas = Sigmas::kKarras;
-  } else if (r.sigmas == "default") {
-    o.config.use_karras_sigmas = false;
-  } else if (!r.sigmas.empty()) {
-    usage(str("sigmas ", r.sigmas, " is unknown"), "one of default, karras");
-  }
-  if (r.prediction == "epsilon") {
-    o.config.prediction = Prediction::kEpsilon;
-  } else if (r.prediction == "v_prediction") {
-    o.config.prediction = Prediction::kV;
-  } else if (r.prediction == "sample") {
-    o.config.prediction = Prediction::kSample;
-  } else if (!r.prediction.empty()) {
-    usage(str("prediction ", r.prediction, " is unknown"), "one of epsilon, v_prediction, sample");
-  }
+  ScheduleChoice choice = choose_schedule({.scheduler = r.scheduler,
+                                           .steps = steps_of_table(plan, r),
+                                           .spacing = r.spacing,
+                                           .sigmas = r.sigmas,
+                                           .prediction = r.prediction,
+                                           .settings = r.scheduler_settings,
+                                           .timesteps = r.timesteps,
+                                           .sigma_values = r.sigma_values},
+                                          m.scheduler, /*strict=*/false);
+  plan.scheduler = choice.scheduler;
+  plan.solver_options = std::move(choice.options);
+  plan.warnings.insert(plan.warnings.end(), choice.warnings.begin(), choice.warnings.end());
 }
 
 // Strength to the first level, as the reference: the product is truncated, in double.
 void choose_start(const EditRequest& r, EditPlan& plan) {
   const auto solver = plan.scheduler->make(plan.solver_options);
   const int n = int(solver->levels().size());
+  plan.steps_run = plan.solver_options.steps;
   if (plan.job != Job::kGenerate) {
-    const int run = std::min(int(r.steps * r.strength), r.steps);
+    const int steps = plan.solver_options.steps;  // a list of timesteps says how many
+    const int run = steps_of_strength(r, steps);
+    plan.steps_run = run;
     if (run == 0) {
       plan.begin = n;
-      plan.warnings.push_back(str("strength ", r.strength, " of ", r.steps,
+      plan.warnings.push_back(str("strength ", r.strength, " of ", steps,
                                   " steps leaves none: the result is a copy of the image"));
       return;
     }
-    plan.begin = (r.steps - run) * solver->calls_per_step();
+    plan.begin = (steps - run) * solver->calls_per_step();
   }
   plan.n_calls = n - plan.begin;
 }
@@ -179,6 +166,7 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
   check_numbers(r);
   EditPlan plan;
   plan.job = r.mask ? Job::kInpaint : r.image ? Job::kImg2img : Job::kGenerate;
+  plan.compat = r.compat;
   const std::vector<double>& scales = r.guidance_schedule;
   const double scale =
       scales.empty() ? r.guidance : *std::max_element(scales.begin(), scales.end());
@@ -192,8 +180,6 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
   if (r.image) fit_source(r, plan);
   choose_schedule(m, r, plan);
   choose_start(r, plan);
-  plan.steps_run =
-      plan.job == Job::kGenerate ? r.steps : std::min(int(r.steps * r.strength), r.steps);
   if (!plan.guided && !r.negative_prompt.empty()) {
     plan.warnings.push_back("the negative prompt has no effect at guidance 1 or below");
   }
@@ -246,6 +232,22 @@ std::string name_of(Spacing spacing) {
   return "";
 }
 
+std::string name_of(Sigmas sigmas) {
+  switch (sigmas) {
+    case Sigmas::kDefault:
+      return "default";
+    case Sigmas::kKarras:
+      return "karras";
+    case Sigmas::kExponential:
+      return "exponential";
+    case Sigmas::kBeta:
+      return "beta";
+    case Sigmas::kLu:
+      return "lu";
+  }
+  return "";
+}
+
 std::string name_of(Prediction prediction) {
   switch (prediction) {
     case Prediction::kEpsilon:
@@ -254,6 +256,22 @@ std::string name_of(Prediction prediction) {
       return "v_prediction";
     case Prediction::kSample:
       return "sample";
+    case Prediction::kFlow:
+      return "flow_prediction";
+  }
+  return "";
+}
+
+std::string name_of(Compat compat) {
+  switch (compat) {
+    case Compat::kOwn:
+      return "own";
+    case Compat::kDiffusers:
+      return "diffusers";
+    case Compat::kWebui:
+      return "webui";
+    case Compat::kComfy:
+      return "comfy";
   }
   return "";
 }

@@ -23,7 +23,8 @@ struct EditPlan {
   Shape latent_shape;  ///< of one picture, [1, h, w, C]
   const Scheduler* scheduler = nullptr;
   SolverOptions solver_options;
-  int begin = 0;               ///< first level that is run
+  int begin = 0;  ///< first level that is run
+  Compat compat = Compat::kOwn;
   int n_calls = 0;             ///< levels that are run; 0: the result is a copy of the source
   int steps_run = 0;           ///< nominal steps that are run
   bool guided = false;         ///< there is a negative branch
@@ -42,6 +43,8 @@ Image fit_hint(const EditPlan& plan, const Image& hint);
 
 std::string name_of(Job job);
 std::string name_of(Spacing spacing);
+std::string name_of(Sigmas sigmas);
+std::string name_of(Compat compat);
 std::string name_of(Prediction prediction);
 
 }  // namespace dedit

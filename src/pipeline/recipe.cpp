@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/sha256.h"
+#include "schedulers/solver_options.h"
 
 namespace dedit {
 namespace {
@@ -70,6 +71,7 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
     j["variation_strength"] = r.variation_strength;
   }
   if (r.latents) j["latents_sha256"] = tensor_hash(*r.latents);
+  if (r.compat != Compat::kOwn) j["compat"] = name_of(r.compat);
   j["steps"] = r.steps;
   j["steps_run"] = plan.n_calls;
   j["guidance"] = r.guidance;
@@ -82,9 +84,10 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
   if (plan.has_wrapper) j["denoiser"] = "changed by the caller's function";
   j["scheduler"] = plan.scheduler->name;
   j["spacing"] = r.spacing.empty() ? name_of(plan.solver_options.config.spacing) : r.spacing;
-  const bool karras =
-      plan.solver_options.sigmas == Sigmas::kKarras || plan.solver_options.config.use_karras_sigmas;
-  j["sigmas"] = karras && plan.scheduler->karras ? "karras" : "default";
+  j["sigmas"] = name_of(resolve_sigmas(*plan.scheduler, plan.solver_options));
+  if (!r.scheduler_settings.empty()) j["scheduler_settings"] = r.scheduler_settings;
+  if (!r.timesteps.empty()) j["timesteps"] = r.timesteps;
+  if (!r.sigma_values.empty()) j["sigma_values"] = r.sigma_values;
   j["prediction"] = name_of(plan.solver_options.config.prediction);
   if (plan.job != Job::kGenerate) j["strength"] = r.strength;
   Json inputs = Json::array();

@@ -14,11 +14,11 @@ Tensor network_input(Ctx& ctx, const Tensor& x, double scale, int64_t n_branches
 }
 
 ControlResiduals control_residuals(Ctx& ctx, const SamplerInput& in, int call, const Tensor& x,
-                                   double timestep, const Conditioning& conditioning) {
+                                   const NoiseLevel& level, const Conditioning& conditioning) {
   ControlResiduals sum;
   for (size_t k = 0; k < in.controls.size(); ++k) {
     const ActiveControl& c = in.controls[k];
-    if (!is_active(c, call, in.plan.n_calls)) continue;
+    if (!is_active(c, in.plan, call, level)) continue;
     Ctx own = ctx;
     std::unique_ptr<Observer> observer;
     if (in.trace && call == 0) {
@@ -26,7 +26,7 @@ ControlResiduals control_residuals(Ctx& ctx, const SamplerInput& in, int call, c
       own.observer = observer.get();
     }
     const ControlResiduals r =
-        (*c.model->net)(own, x, {&timestep, 1}, conditioning, c.hint_features);
+        (*c.model->net)(own, x, {&level.timestep, 1}, conditioning, c.hint_features);
     sum = accumulate(ctx, sum, r, c.scale);
   }
   return sum;
@@ -50,8 +50,7 @@ Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, cons
   if (guidance.pag > 0) conditioning.perturbed_rows = int64_t(in.guidance.weights.size());
   const Tensor input =
       network_input(ctx, x, in.solver.input_scale(level_index), conditioning.context.dim(0));
-  const ControlResiduals residuals =
-      control_residuals(ctx, in, call, input, level.timestep, conditioning);
+  const ControlResiduals residuals = control_residuals(ctx, in, call, input, level, conditioning);
   Ctx own = ctx;
   std::unique_ptr<Observer> observer;
   if (in.trace && call == 0) {
@@ -65,8 +64,16 @@ Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, cons
 
 }  // namespace
 
-bool is_active(const ActiveControl& c, int i, int n) {
-  return c.scale != 0 && !(double(i) / n < c.start || double(i + 1) / n > c.end);
+bool is_active(const ActiveControl& c, const EditPlan& plan, int i, const NoiseLevel& level) {
+  if (c.scale == 0) return false;
+  const int n = plan.n_calls;
+  const double place = double(i) / n;
+  if (plan.compat == Compat::kWebui) return c.start <= place && place <= c.end;
+  if (plan.compat == Compat::kComfy) {
+    const double last = plan.solver_options.config.num_train_timesteps - 1;
+    return level.timestep <= (1 - c.start) * last && level.timestep >= (1 - c.end) * last;
+  }
+  return !(place < c.start || double(i + 1) / n > c.end);
 }
 
 Tensor sample(Ctx& ctx, const SamplerInput& in) {
@@ -76,18 +83,21 @@ Tensor sample(Ctx& ctx, const SamplerInput& in) {
     const NoiseLevel& level = levels[size_t(i)];
     const int call = i - in.plan.begin;
     const Tensor raw = predict(ctx, in, call, i, x);
-    Estimate estimate = to_estimate(ctx, x, raw, level, in.plan.solver_options.config.prediction);
+    const SchedulerConfig& config = in.plan.solver_options.config;
+    Estimate estimate = to_estimate(ctx, x, raw, level, config.prediction);
+    estimate.x0 = limit_x0(ctx, estimate.x0, config, *in.plan.scheduler);
     if (in.on_denoised) {
       estimate.x0 = in.on_denoised(step_of(in.plan, call), level, x, estimate.x0);
       estimate.eps =
           ops::lincomb(ctx, {{1 / level.sigma, &x}, {-level.alpha / level.sigma, &estimate.x0}});
     }
-    x = in.solver.step(ctx, i, x, estimate, nullptr);
+    const Tensor noise = in.solver.draws_noise(i) ? in.draw() : Tensor();
+    x = in.solver.step(ctx, i, x, estimate, noise ? &noise : nullptr);
     if (in.kept) {
       const bool is_last = i + 1 == int(levels.size());
       const Tensor source =
           is_last ? in.kept->source
-                  : add_noise(ctx, in.kept->source, in.kept->noise, levels[size_t(i + 1)]);
+                  : add_noise(ctx, in.kept->source, in.kept->noise, in.solver.noising_level(i + 1));
       x = ops::blend(ctx, in.kept->mask, x, source);
     }
     if (in.on_step) in.on_step(call + 1, level);

@@ -39,6 +39,7 @@ struct SamplerInput {
   Tensor x;  // f32 [B, h, w, C] at level plan.begin
   std::vector<ActiveControl> controls;
   const KeptRegion* kept = nullptr;
+  std::function<Tensor()> draw;  ///< fresh noise of x's shape, for the steps that take one
   /// Called after each network call: calls done, of plan.n_calls, and the level it was at.
   std::function<void(int, const NoiseLevel&)> on_step;
   /// Changes the estimate of the clean latents; arguments: step, its level, sample, estimate.
@@ -50,7 +51,8 @@ struct SamplerInput {
 /// Clean latents, f32 [B, h, w, C].
 Tensor sample(Ctx& ctx, const SamplerInput& input);
 
-/// Whether a control acts at call i of n (the reference's rule on the executed steps).
-bool is_active(const ActiveControl& control, int i, int n);
+/// Whether a control acts at call i of the plan's, at `level`: by the executed steps, or for
+/// ComfyUI by the timestep.
+bool is_active(const ActiveControl& control, const EditPlan& plan, int i, const NoiseLevel& level);
 
 }  // namespace dedit

@@ -140,6 +140,27 @@ struct Session::Impl {
     return ops::upload_nchw(ctx, nchw.data(), shape, DType::kF32);
   }
 
+  static bool is_one_draw(const EditRequest& r) {
+    return r.compat == Compat::kDiffusers && r.seeds.size() > 1;
+  }
+
+  /// Noise of one picture: its own, or its part of a draw for the whole batch.
+  static void draw_noise(const EditRequest& r, size_t picture, NormalGenerator& generator,
+                         std::vector<float>& noise) {
+    if (!is_one_draw(r)) return generator.randn(noise);
+    std::vector<float> all(noise.size() * r.seeds.size());
+    generator.randn(all);
+    const auto first = all.begin() + std::ptrdiff_t(picture * noise.size());
+    std::copy(first, first + std::ptrdiff_t(noise.size()), noise.begin());
+  }
+
+  Tensor draw_latents(Ctx& ctx, const EditPlan& plan, const EditRequest& r, size_t picture,
+                      NormalGenerator& generator) {
+    std::vector<float> draw(size_t(plan.latent_shape.numel()));
+    draw_noise(r, picture, generator, draw);
+    return upload_latents(ctx, draw, plan.latent_shape);
+  }
+
   std::vector<ActiveControl> load_controls(Ctx& ctx, const EditPlan& plan, const EditRequest& r) {
     std::vector<ActiveControl> active;
     for (const ControlUnit& unit : r.controls) {
@@ -166,21 +187,21 @@ struct Session::Impl {
   /// Where the sample starts, and for inpainting what is kept. Draws in the reference's order:
   /// image posterior, start noise, (inpainting) the masked image's posterior.
   Tensor start(Ctx& ctx, const EditPlan& plan, const EditRequest& r, const Solver& solver,
-               size_t picture, const std::vector<float>& moments, KeptRegion& kept) {
+               size_t picture, const std::vector<float>& moments, NormalGenerator& generator,
+               KeptRegion& kept) {
     const Shape& shape = plan.latent_shape;
     const auto n = size_t(shape.numel());
-    const auto generator = make_generator(r.rng, r.seeds[picture]);
     std::vector<float> draw(n), noise(n);
     Tensor source;
     if (plan.image) {
-      generator->randn(draw);
+      generator.randn(draw);
       source = upload_latents(ctx, posterior(moments, net().latent, &draw), shape);
     }
     if (r.latents) {
       const auto* first = r.latents->values.data() + picture * n;
       noise.assign(first, first + n);
     } else {
-      generator->randn(noise);
+      draw_noise(r, picture, generator, noise);
       vary(r, picture, shape[1], shape[2], noise);
     }
     const Tensor noise_t = upload_latents(ctx, noise, shape);
@@ -193,9 +214,10 @@ struct Session::Impl {
       kept.mask = ops::upload(ctx, mask.data(), {1, shape[1], shape[2], 1}, DType::kF32);
       kept.source = source;
       kept.noise = noise_t;
+      generator.randn(draw);  // of the masked image's posterior, which 4-channel models ignore
     }
     if (from_noise) return ops::lincomb(ctx, {{solver.initial_scale(), &noise_t}});
-    return add_noise(ctx, source, noise_t, solver.levels()[size_t(plan.begin)]);
+    return add_noise(ctx, source, noise_t, solver.noising_level(plan.begin));
   }
 
   Image finish(Ctx& ctx, const EditPlan& plan, const Tensor& latents, EditReport& report) {
@@ -203,7 +225,7 @@ struct Session::Impl {
     const PixelType type = plan.image ? plan.image->type : PixelType::kU8;
     Image picture = from_planar_signed(planes.data(), 3, plan.padded_height, plan.padded_width,
                                        plan.width, plan.height, type);
-    if (!plan.mask8) return picture;
+    if (!plan.mask8 || plan.compat == Compat::kDiffusers) return picture;
     picture = composite(*plan.image, picture, *plan.mask8);
     report.kept_pixels = count_kept_and_verify(*plan.image, picture, *plan.mask8);
     return picture;
@@ -288,14 +310,16 @@ struct Session::Impl {
     result.report.first_sigma = first.sigma / first.alpha;
     result.report.first_timestep = first.timestep;
     KeptRegion kept;
+    const auto generator = make_generator(r.rng, r.seeds[is_one_draw(r) ? 0 : picture]);
     SamplerInput input{.model = net(),
                        .plan = plan,
                        .solver = *solver,
                        .guidance = guidance,
                        .text = text,
-                       .x = start(ctx, plan, r, *solver, picture, moments, kept),
+                       .x = start(ctx, plan, r, *solver, picture, moments, *generator, kept),
                        .controls = controls,
                        .kept = plan.mask8 ? &kept : nullptr,
+                       .draw = [&] { return draw_latents(ctx, plan, r, picture, *generator); },
                        .on_step = {},
                        .on_denoised = denoised_hook(ctx, plan),
                        .trace = {}};
@@ -331,7 +355,11 @@ Session::Session(Model model, SessionOptions options)
 Session::~Session() = default;
 
 EditResult Session::run(const EditRequest& request) {
-  return impl_->run(request);
+  if (request.compat != Compat::kDiffusers) return impl_->run(request);
+  EditRequest r = request;
+  r.mask_rule = MaskRule::kNearest;
+  r.truncate = true;
+  return impl_->run(r);
 }
 
 TensorValue Session::encode_text(const std::string& prompt) {

@@ -1,12 +1,15 @@
 #include "schedulers/sigma_table.h"
 
 #include <algorithm>
+#include <boost/math/special_functions/beta.hpp>
 #include <cmath>
 
 namespace dedit {
 
 SigmaTable::SigmaTable(const NoiseSchedule& schedule) {
   for (float alpha_bar : schedule.alphas_cumprod()) {
+    // Zero terminal SNR: the reference's stand-in, so that the last sigma is finite (4096).
+    if (alpha_bar == 0) alpha_bar = 0x1p-24f;
     sigmas_.push_back(std::sqrt((1.0f - alpha_bar) / alpha_bar));
     log_sigmas_.push_back(std::log(sigmas_.back()));
   }
@@ -32,14 +35,30 @@ double SigmaTable::timestep_of(double sigma) const {
   return (1 - w) * i + w * (i + 1);
 }
 
-std::vector<double> karras_sigmas(double first, double last, int n) {
+std::vector<double> spread_sigmas(Sigmas kind, double first, double last, int n) {
   constexpr double kRho = 7;
-  const double from = std::pow(first, 1 / kRho);
-  const double to = std::pow(last, 1 / kRho);
+  const double ends[] = {std::pow(first, 1 / kRho), std::pow(last, 1 / kRho)};
+  const auto log_at = [&](int i) {  // np.linspace: its last element is exact
+    if (i > 0 && i == n - 1) return std::log(last);
+    const double step = n > 1 ? (std::log(last) - std::log(first)) / (n - 1) : 0;
+    return i * step + std::log(first);
+  };
   std::vector<double> sigmas;
   for (int i = 0; i < n; ++i) {
     const double ramp = n > 1 ? double(i) / (n - 1) : 0;
-    sigmas.push_back(std::pow(from + ramp * (to - from), kRho));
+    switch (kind) {
+      case Sigmas::kDefault:
+      case Sigmas::kKarras:
+        sigmas.push_back(std::pow(ends[0] + ramp * (ends[1] - ends[0]), kRho));
+        break;
+      case Sigmas::kExponential:
+      case Sigmas::kLu:
+        sigmas.push_back(std::exp(log_at(i)));
+        break;
+      case Sigmas::kBeta:
+        sigmas.push_back(last + boost::math::ibeta_inv(0.6, 0.6, 1 - ramp) * (first - last));
+        break;
+    }
   }
   return sigmas;
 }

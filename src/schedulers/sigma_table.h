@@ -1,4 +1,4 @@
-// The training schedule as sigmas (noise over signal), which euler and dpmpp_2m step along.
+// The training schedule as sigmas (noise over signal), and the ways to spread N of them.
 #pragma once
 
 #include <vector>
@@ -23,8 +23,9 @@ class SigmaTable {
   std::vector<float> log_sigmas_;  // f32 as in the reference
 };
 
-/// n sigmas from `first` down to `last`, evenly spread in sigma^(1/7).
-/// Karras et al. 2022 (arXiv:2206.00364), equation 5.
-std::vector<double> karras_sigmas(double first, double last, int n);
+/// n sigmas from `first` down to `last`. Karras: evenly spread in sigma^(1/7), Karras et al. 2022
+/// (arXiv:2206.00364), equation 5. Exponential: in log sigma. Beta: at the quantiles of
+/// Beta(0.6, 0.6), Lee et al. 2024 (arXiv:2407.12173).
+std::vector<double> spread_sigmas(Sigmas, double first, double last, int n);
 
 }  // namespace dedit

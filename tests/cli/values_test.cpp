@@ -35,7 +35,7 @@ TEST(Values, ThatAreNotNumbersAreRefused) {
 TEST(Values, OfOneChoiceSuggestTheNearest) {
   const Workplace at;
   expect_error(at.run({"generate", "--scheduler", "eulr"}), 2,
-               {"--scheduler 'eulr' is none of", "did you mean euler"});
+               {"scheduler eulr is unknown", "did you mean euler"});
   expect_error(at.run({"generate", "--progress", "xml"}), 2,
                {"--progress 'xml' is none of none, bar, json", "see dedit generate --help"});
 }

@@ -41,5 +41,43 @@ TEST(Plan, PndmRunsOneCallMoreThanTheStrengthSays) {
   EXPECT_EQ(plan.n_calls, 13);
 }
 
+TEST(Plan, MethodsOfTwoCallsAreCutBetweenSteps) {
+  const Model::Impl model;
+  const EditPlan plan = make_plan(model, img2img(20, 0.6, "heun"));
+  EXPECT_EQ(plan.begin, 16);    // 8 steps of two calls
+  EXPECT_EQ(plan.n_calls, 23);  // the last of 12 steps is one call
+}
+
+TEST(Plan, OtherToolsCountStrengthTheirWay) {
+  const Model::Impl model;
+  EditRequest r = img2img(20, 0.6, "euler");
+  r.compat = Compat::kWebui;
+  EXPECT_EQ(make_plan(model, r).n_calls, 13);
+  r.strength = 1;  // never all noise: int(0.999 * 20) + 1
+  EXPECT_EQ(make_plan(model, r).n_calls, 20);
+  r.strength = 0;
+  EXPECT_EQ(make_plan(model, r).n_calls, 1);
+
+  r.compat = Compat::kComfy;
+  r.strength = 0.6;
+  const EditPlan comfy = make_plan(model, r);
+  EXPECT_EQ(comfy.n_calls, 20);
+  EXPECT_EQ(comfy.begin, 13);  // of int(20 / 0.6) = 33 steps
+  r.strength = 0;
+  EXPECT_EQ(make_plan(model, r).n_calls, 0);
+}
+
+TEST(Plan, ListsAndSettingsReachTheSolver) {
+  const Model::Impl model;
+  EditRequest r = img2img(20, 0.5, "DPM++ 2M");
+  r.timesteps = {999, 850, 736, 645, 545, 455, 343, 233, 124, 24};
+  EXPECT_EQ(make_plan(model, r).n_calls, 5);
+  r.scheduler = "tcd";
+  r.timesteps.clear();
+  EXPECT_EQ(make_plan(model, r).solver_options.params.at("eta"), 0);  // as the pipelines pass
+  r.scheduler_settings["eta"] = "0.3";
+  EXPECT_EQ(make_plan(model, r).solver_options.params.at("eta"), 0.3);
+}
+
 }  // namespace
 }  // namespace dedit

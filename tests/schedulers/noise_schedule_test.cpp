@@ -29,7 +29,7 @@ TEST(NoiseSchedule, AlphasCumprodAreTorchsToTheBit) {
 
 TEST(NoiseSchedule, RefusesAnUnknownBetaSchedule) {
   SchedulerConfig config;
-  config.beta_schedule = "squaredcos_cap_v2";
+  config.beta_schedule = "no such";
   EXPECT_THROW(NoiseSchedule{config}, Error);
 }
 

@@ -72,20 +72,44 @@ TEST(SchedulerConfig, ReadsWhatItFinds) {
           "final_sigmas_type": "sigma_min", "lower_order_final": false})");
   EXPECT_EQ(c.prediction, Prediction::kV);
   EXPECT_EQ(c.spacing, Spacing::kTrailing);
-  EXPECT_TRUE(c.use_karras_sigmas);
+  EXPECT_EQ(c.sigmas, Sigmas::kKarras);
   EXPECT_EQ(c.set_alpha_to_one, true);
   EXPECT_FALSE(c.final_sigma_zero);
-  EXPECT_FALSE(c.lower_order_final);
+  EXPECT_EQ(c.lower_order_final, false);
+}
+
+TEST(SchedulerConfig, SettingsPickTheSchedulerOfAClass) {
+  const auto named = [](const std::string& settings) {
+    const std::string text = R"({"_class_name": "DPMSolverMultistepScheduler")" + settings + "}";
+    return std::string(find_scheduler_class(parse(text))->name);
+  };
+  EXPECT_EQ(named(""), "dpmpp_2m");
+  EXPECT_EQ(named(R"(, "solver_order": 3)"), "dpmpp_3m");
+  EXPECT_EQ(named(R"(, "algorithm_type": "sde-dpmsolver++")"), "dpmpp_2m_sde");
+  EXPECT_EQ(named(R"(, "algorithm_type": "dpmsolver", "solver_order": 3)"), "dpm_multistep");
 }
 
 TEST(SchedulerConfig, ASettingOfAnotherMethodMakesTheClassUnknown) {
-  const auto c = parse(
-      R"({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"})");
-  EXPECT_EQ(c.class_name, "DPMSolverMultistepScheduler with algorithm_type sde-dpmsolver++");
-  EXPECT_EQ(find_scheduler_class(c.class_name), nullptr);
-  const auto plain =
-      parse(R"({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver++"})");
-  EXPECT_EQ(find_scheduler_class(plain.class_name), find_scheduler("dpmpp_2m"));
+  const auto c = parse(R"({"_class_name": "DDPMScheduler", "variance_type": "learned_range"})");
+  EXPECT_EQ(c.class_name, "DDPMScheduler with variance_type learned_range");
+  EXPECT_EQ(find_scheduler_class(c), nullptr);
+}
+
+TEST(SchedulerConfig, PythonsBareInfinityIsTheDefault) {
+  const auto c = parse(R"({"_class_name": "DPMSolverMultistepScheduler",
+                           "lambda_min_clipped": -Infinity, "note": "-Infinity"})");
+  EXPECT_FALSE(c.settings.contains("lambda_min_clipped"));
+  EXPECT_EQ(c.settings.at("note"), "-Infinity");
+}
+
+TEST(SchedulerConfig, SettingsOfTheCallerGoOverTheFilesAndThePipelines) {
+  const auto file = parse(R"({"_class_name": "DDIMScheduler", "steps_offset": 3})");
+  EXPECT_EQ(file.steps_offset, 1);  // the pipelines' rule
+  const auto c = with_settings(file, {{"steps_offset", "0"}, {"beta_schedule", "linear"}},
+                               "EulerDiscreteScheduler");
+  EXPECT_EQ(c.steps_offset, 0);
+  EXPECT_EQ(c.beta_schedule, "linear");
+  EXPECT_EQ(c.class_name, "EulerDiscreteScheduler");
 }
 
 TEST(SchedulerConfig, RefusesWhatItDoesNotUnderstandNamingTheField) {
@@ -102,7 +126,8 @@ TEST(SchedulerConfig, RefusesWhatItDoesNotUnderstandNamingTheField) {
       {R"({"prediction_type": "flow"})", "'prediction_type' is \"flow\""},
       {R"({"timestep_spacing": 3})", "'timestep_spacing' is 3, expected a string"},
       {R"({"trained_betas": [0.1]})", "'trained_betas' is [0.1]"},
-      {R"({"rescale_betas_zero_snr": true})", "'rescale_betas_zero_snr' is true"},
+      {R"({"trained_betas": ["a"]})", "'trained_betas' is [\"a\"]"},
+      {R"({"clip_sample_range": 0})", "'clip_sample_range' is 0"},
       {R"({"set_alpha_to_one": 1})", "'set_alpha_to_one' is 1, expected true or false"},
   };
   for (const auto& c : cases) {

@@ -1,17 +1,28 @@
 #include "schedulers/testbed.h"
 
+#include <cmath>
 #include <fstream>
 
 namespace dedit {
 
-Tensor run_step(Testbed& bed, Solver& solver, int i, const Tensor& x, Prediction prediction,
-                const Network& network) {
+float recorded_network(float x, double t) {
+  return 0.6f * x + 0.4f * std::cos(2 * x + float(t) / 100);
+}
+
+Tensor run_step(Testbed& bed, const Scheduler& scheduler, Solver& solver, int i, const Tensor& x,
+                const SchedulerConfig& config, const Network& network,
+                TorchCpuGenerator* generator) {
   const NoiseLevel level = solver.levels()[size_t(i)];
   const Tensor input = ops::lincomb(bed.ctx, {{solver.input_scale(i), &x}});
   std::vector<float> raw = bed.host(input);
   for (float& v : raw) v = network(v, level.timestep);
-  const Estimate estimate = to_estimate(bed.ctx, x, bed.tensor(raw), level, prediction);
-  return solver.step(bed.ctx, i, x, estimate, nullptr);
+  Estimate estimate = to_estimate(bed.ctx, x, bed.tensor(raw), level, config.prediction);
+  estimate.x0 = limit_x0(bed.ctx, estimate.x0, config, scheduler);
+  if (!solver.draws_noise(i)) return solver.step(bed.ctx, i, x, estimate, nullptr);
+  std::vector<float> draw(raw.size());
+  generator->randn(draw);
+  const Tensor noise = bed.tensor(draw);
+  return solver.step(bed.ctx, i, x, estimate, &noise);
 }
 
 nlohmann::json read_json(const std::string& name) {
@@ -39,6 +50,12 @@ SolverOptions options_of(const nlohmann::json& row) {
   o.config.skip_prk_steps = row.value("skip_prk_steps", true);
   o.config.set_alpha_to_one = row.value("set_alpha_to_one", false);
   return o;
+}
+
+SolverOptions options_for(const Scheduler& scheduler) {
+  SolverOptions options;
+  if (scheduler.needs_flow) options.config.prediction = Prediction::kFlow;
+  return options;
 }
 
 std::unique_ptr<Solver> make_solver(const std::string& name, const SolverOptions& options) {

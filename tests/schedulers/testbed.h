@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/random.h"
 #include "nn/ops.h"
 #include "schedulers/scheduler.h"
 #include "support/reference_backend.h"
@@ -28,9 +29,13 @@ struct Testbed {
 /// Network output at a sample that was scaled for it.
 using Network = std::function<float(float x, double timestep)>;
 
+/// tools/record_schedulers.py and record_scheduler_goldens.py
+float recorded_network(float x, double t);
+
 /// One call and step, as the pipelines do it.
-Tensor run_step(Testbed& bed, Solver& solver, int i, const Tensor& x, Prediction prediction,
-                const Network& network);
+Tensor run_step(Testbed& bed, const Scheduler& scheduler, Solver& solver, int i, const Tensor& x,
+                const SchedulerConfig& config, const Network& network,
+                TorchCpuGenerator* generator = nullptr);
 
 nlohmann::json read_json(const std::string& name);
 
@@ -39,6 +44,8 @@ Prediction prediction_named(const std::string& name);
 
 /// Options of a row of the recorded data: "spacing", "karras", "prediction", "steps".
 SolverOptions options_of(const nlohmann::json& row);
+/// Of Stable Diffusion; for schedulers of flows a network that predicts the flow.
+SolverOptions options_for(const Scheduler& scheduler);
 
 std::unique_ptr<Solver> make_solver(const std::string& name, const SolverOptions& options);
 

@@ -18,10 +18,11 @@ constexpr int kMaxOrder = 4;
 class Lms : public Solver {
  public:
   explicit Lms(const SolverOptions& o) {
-    const SigmaTable table{NoiseSchedule(o.config)};
+    const SigmaTable table{training_schedule(lms, o)};
     SigmaLevels table_levels = sigma_levels(lms, o, table);
-    levels_ = std::move(table_levels.levels);
     initial_scale_ = table_levels.initial_scale;
+    sigmas_ = table_levels.sigmas();
+    levels_ = std::move(table_levels.levels);
   }
 
   Tensor step(Ctx& ctx, int i, const Tensor& x, const Estimate& estimate, const Tensor*) override {
@@ -36,7 +37,7 @@ class Lms : public Solver {
   }
 
  private:
-  double sigma(int i) const { return i < int(levels_.size()) ? levels_[size_t(i)].sigma : 0; }
+  double sigma(int i) const { return sigmas_[size_t(i)]; }
 
   /// Integral over step i of the Lagrange polynomial that is 1 at level i - k and 0 at the other
   /// `order` - 1 levels up to i.
@@ -70,8 +71,11 @@ const Scheduler lms = {
     .summary = "linear multistep along sigma, four calls deep, one network call per step",
     .paper = "Katherine Crowson's k-diffusion, sample_lms; after Liu et al. 2022, arXiv:2202.09778",
     .diffusers_class = "LMSDiscreteScheduler",
+    .aliases = "k_lms lms_discrete",
     .order = 4,
     .karras = true,
+    .takes_timesteps = true,
+    .takes_sigmas = true,
     .default_spacing = Spacing::kLinspace,
     .make = make,
 };

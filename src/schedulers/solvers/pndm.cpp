@@ -20,7 +20,7 @@ namespace {
 class Pndm : public Solver {
  public:
   explicit Pndm(const SolverOptions& o)
-      : schedule_(o.config),
+      : schedule_(training_schedule(pndm, o)),
         is_v_(o.config.prediction == Prediction::kV),
         ratio_(o.config.num_train_timesteps / o.steps) {
     final_alpha_bar_ = o.config.set_alpha_to_one.value_or(false) ? 1.0 : schedule_.alpha_bar(0);
@@ -154,7 +154,9 @@ const Scheduler pndm = {
     .summary = "pseudo linear multistep, one network call per step and one more at the start",
     .paper = "Liu et al. 2022, arXiv:2202.09778",
     .diffusers_class = "PNDMScheduler",
+    .aliases = "plms",
     .order = 2,
+    .takes_sample = false,
     .default_spacing = Spacing::kLeading,
     .make = make,
 };
