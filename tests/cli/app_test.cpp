@@ -7,8 +7,9 @@ namespace dedit::cli_tests {
 namespace {
 
 const std::vector<std::vector<std::string>> kCommands = {
-    {"generate"},    {"img2img"},         {"inpaint"}, {"canny"},   {"annotate", "canny"},
-    {"mask", "box"}, {"control", "init"}, {"tokens"},  {"inspect"}, {"schedulers"},
+    {"generate"},          {"img2img"},     {"inpaint"},         {"canny"},
+    {"annotate", "canny"}, {"mask", "box"}, {"control", "init"}, {"tokens"},
+    {"inspect"},           {"schedulers"},  {"schedule"},
 };
 
 bool contains(const std::string& text, const std::string& part) {

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Run random scheduler configurations through dedit and diffusers and print the differences.
+
+    check_schedulers.py --dedit build/release/dedit [--seed 1] [--count 400] [CLASS ...]
+
+Each configuration goes as a scheduler_config.json through `dedit schedule --denoiser toy`
+and through the class itself with the same loop. A difference counts above 1e-4 of the
+largest value, unless moving the start by one bit moves the reference as much. Needs torch
+and diffusers; exit code 1 if anything differs.
+"""
+
+import argparse
+import collections
+import inspect
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import diffusers
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+SHAPE = (1, 4, 8, 8)
+COMMON = dict(num_train_timesteps=(1000, 1000, 1100, 500), beta_start=(1e-4, 8.5e-4),
+              beta_end=(0.02, 0.012), beta_schedule=("linear", "scaled_linear", "squaredcos_cap_v2"),
+              prediction_type=("epsilon", "v_prediction", "sample"),
+              timestep_spacing=("leading", "linspace", "trailing"), steps_offset=(0, 1, 2))
+SPREAD = dict(spread=("", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"))
+LIMIT = dict(thresholding=(False, False, True), sample_max_value=(1.0, 1.5),
+             dynamic_thresholding_ratio=(0.995, 0.9))
+ZERO_SNR = dict(rescale_betas_zero_snr=(False, False, True))
+CLIP = dict(clip_sample=(False, True), clip_sample_range=(1.0, 2.0))
+ONE = dict(set_alpha_to_one=(True, False))
+FLOW = dict(use_flow_sigmas=(False, False, True), flow_shift=(1.0, 3.0))
+DPM = dict(solver_order=(1, 2, 3), solver_type=("midpoint", "heun"),
+           algorithm_type=("dpmsolver++", "sde-dpmsolver++", "dpmsolver", "sde-dpmsolver"),
+           lower_order_final=(True, False), final_sigmas_type=("zero", "sigma_min"))
+SINGLE = {k: v for k, v in COMMON.items() if k not in ("timestep_spacing", "steps_offset")}
+DISTILLED = dict(original_inference_steps=(50, 100, 25))
+CLASSES = {
+    "DDPMScheduler": {**COMMON, **LIMIT, **ZERO_SNR, **CLIP,
+                      "variance_type": ("fixed_small", "fixed_small_log", "fixed_large")},
+    "DDIMScheduler": {**COMMON, **LIMIT, **ZERO_SNR, **CLIP, **ONE},
+    "DDIMInverseScheduler": {**COMMON, **ZERO_SNR, **CLIP, **ONE,
+                             "timestep_spacing": ("leading", "trailing")},
+    "PNDMScheduler": {**COMMON, **ONE, "skip_prk_steps": (True, False),
+                      "prediction_type": ("epsilon", "v_prediction")},
+    "LMSDiscreteScheduler": {**COMMON, **SPREAD},
+    "EulerDiscreteScheduler": {**COMMON, **SPREAD, **ZERO_SNR,
+                               "final_sigmas_type": ("zero", "sigma_min"),
+                               "timestep_type": ("discrete", "continuous")},
+    "EulerAncestralDiscreteScheduler": {**COMMON, **ZERO_SNR},
+    "HeunDiscreteScheduler": {**COMMON, **SPREAD, "clip_sample": (False, True)},
+    "KDPM2DiscreteScheduler": {**COMMON, **SPREAD},
+    "KDPM2AncestralDiscreteScheduler": {**COMMON, **SPREAD},
+    "DPMSolverMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **ZERO_SNR, **DPM, **FLOW,
+                                    "euler_at_final": (False, True),
+                                    "use_lu_lambdas": (False, False, True)},
+    "DPMSolverSinglestepScheduler": {**SINGLE, **SPREAD, **LIMIT, **DPM, **FLOW},
+    "UniPCMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **ZERO_SNR, **FLOW,
+                                "solver_order": (1, 2, 3, 4), "solver_type": ("bh1", "bh2"),
+                                "predict_x0": (True, True, False),
+                                "disable_corrector": ([], [0], [1, 2])},
+    "DEISMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **FLOW, "solver_order": (1, 2, 3)},
+    "SASolverScheduler": {**COMMON, **SPREAD, **LIMIT, **FLOW, "predictor_order": (1, 2, 3, 4),
+                          "corrector_order": (1, 2, 3, 4),
+                          "algorithm_type": ("data_prediction", "noise_prediction")},
+    "LCMScheduler": {**COMMON, **LIMIT, **ZERO_SNR, **CLIP, **DISTILLED},
+    "TCDScheduler": {**COMMON, **ZERO_SNR, **DISTILLED},
+    "FlowMatchEulerDiscreteScheduler": {**SPREAD, "shift": (1.0, 3.0, 0.5),
+                                        "stochastic_sampling": (False, True),
+                                        "invert_sigmas": (False, False, True),
+                                        "shift_terminal": (None, 0.02)},
+    "FlowMatchHeunDiscreteScheduler": {"shift": (1.0, 3.0, 0.5)},
+}
+
+
+def pick(rng, name):
+    """A random configuration of a class and a random way to run it."""
+    config = {}
+    for key, values in CLASSES[name].items():
+        value = rng.choice(values)
+        if key == "spread":
+            config.update({value: True} if value else {})
+        elif rng.random() < 0.55:
+            config[key] = value
+    if config.get("use_flow_sigmas"):
+        config["prediction_type"] = "flow_prediction"
+    run = {"steps": rng.choice((1, 2, 3, 4, 5, 8, 10, 13, 20, 25, 50)), "seed": rng.randrange(100),
+           "start": rng.choice(("noise", "noise", "noised", "init")),
+           "loop": rng.choice(("pipeline", "plain"))}
+    if run["start"] != "noise":
+        run.update(rng.choice(({}, {"strength": rng.choice((0.3, 0.5, 0.6, 0.8, 1.0))},
+                               {"start-index": rng.randrange(run["steps"])})))
+    if name in ("DDIMScheduler", "TCDScheduler"):
+        run.update(rng.choice(({}, {"eta": rng.choice((0.0, 0.5, 1.0))})))
+    return config, run
+
+
+def reference(name, config, run, noise, init, nudge=0.0):
+    scheduler = getattr(diffusers, name)(**config)
+    steps = run["steps"]
+    scheduler.set_timesteps(steps)
+    skipped = run.get("start-index", 0)
+    if "strength" in run:
+        skipped = steps - min(int(steps * run["strength"]), steps)
+    begin = skipped * getattr(scheduler, "order", 1)
+    timesteps = scheduler.timesteps[begin:]
+    if skipped and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(begin)
+    x = init.clone()
+    if run["start"] == "noise":
+        x = noise * getattr(scheduler, "init_noise_sigma", 1.0)
+    elif run["start"] == "noised" and name.startswith("FlowMatch"):
+        x = scheduler.scale_noise(init, timesteps[:1], noise)
+    elif run["start"] == "noised":
+        x = scheduler.add_noise(init, noise, timesteps[:1])
+    if nudge:
+        x = x * (1 + nudge * torch.randn(SHAPE, generator=torch.Generator().manual_seed(9)))
+    sigmas = [float(s) for s in getattr(scheduler, "sigmas", [])]
+    known = inspect.signature(scheduler.step).parameters
+    extra = {"generator": torch.Generator().manual_seed(run["seed"])} if "generator" in known else {}
+    if "eta" in run:
+        extra["eta"] = run["eta"]
+    for t in timesteps:
+        scales = run["loop"] == "pipeline" and hasattr(scheduler, "scale_model_input")
+        seen = scheduler.scale_model_input(x, t) if scales else x
+        x = scheduler.step(seen * t / (t + 1), t, x, **extra).prev_sample
+    return {"timesteps": [float(t) for t in scheduler.timesteps], "sigmas": sigmas,
+            "init_noise_sigma": float(getattr(scheduler, "init_noise_sigma", 1.0)),
+            "latents": x.flatten().tolist(), "file": scheduler.to_json_string()}
+
+
+def error(ours, theirs):
+    """The largest difference over the largest value; infinite for other lengths."""
+    a, b = np.atleast_1d(np.array(ours, float)), np.atleast_1d(np.array(theirs, float))
+    if a.shape != b.shape:
+        return np.inf
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) if a.size else 0.0
+
+
+def dedit(binary, folder, name, config, run):
+    with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as f:
+        f.write(config if isinstance(config, str) else json.dumps({**config, "_class_name": name}))
+    words = [binary, "schedule", "--denoiser", "toy", "--trace-json", "-", "--scheduler-config",
+             os.path.join(folder, "config.json"), "--latents", os.path.join(folder, "f.safetensors")]
+    for key, value in run.items():
+        words += [f"--{key}", str(value)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip()
+
+
+def compare(name, config, run, noise, init, ask):
+    """A verdict, and what to print."""
+    try:
+        theirs = reference(name, config, run, noise, init)
+    except Exception as failure:  # whatever the reference refuses with
+        answer = ask(config)
+        return ("both refuse" if isinstance(answer, str) else "only diffusers refuses",
+                f"{type(failure).__name__}: {failure}")
+    ours = ask(theirs["file"] if run["seed"] % 2 else config)
+    if not np.isfinite(theirs["latents"]).all() or len(theirs["latents"]) != noise.numel():
+        return "no result in diffusers", ""
+    if isinstance(ours, str):
+        return "only dedit refuses", ours
+    errors = {key: error(ours[key], theirs[key])
+              for key in ("timesteps", "sigmas", "init_noise_sigma", "latents")}
+    wrong = {key: f"{value:.1e}" for key, value in errors.items() if not value <= 1e-4}
+    if list(wrong) == ["latents"]:
+        moved = reference(name, config, run, noise, init, 6e-8)["latents"]
+        if errors["latents"] <= 30 * error(moved, theirs["latents"]):
+            return "rounding", ""
+    return ("differs" if wrong else "equal"), str(wrong)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--dedit", required=True, help="the binary")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--count", type=int, default=400)
+    p.add_argument("classes", nargs="*", default=list(CLASSES), help="default: all")
+    args = p.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    diffusers.logging.set_verbosity_error()
+    rng = random.Random(args.seed)
+    draw = torch.Generator().manual_seed(3)
+    noise, init = torch.randn(SHAPE, generator=draw), torch.randn(SHAPE, generator=draw) / 2
+    verdicts = collections.defaultdict(collections.Counter)
+    with tempfile.TemporaryDirectory() as folder:
+        save_file({"latents": noise, "init_latents": init}, os.path.join(folder, "f.safetensors"))
+        for i in range(args.count):
+            name = args.classes[i % len(args.classes)]
+            config, run = pick(rng, name)
+            verdict, what = compare(name, config, run, noise, init,
+                                    lambda c, n=name, r=run: dedit(args.dedit, folder, n, c, r))
+            verdicts[name][verdict] += 1
+            if verdict in ("differs", "only dedit refuses"):
+                print(name, verdict, what, json.dumps(config), json.dumps(run))
+    for name, counts in verdicts.items():
+        print(f"{name}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+    return int(any(c["differs"] or c["only dedit refuses"] for c in verdicts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
