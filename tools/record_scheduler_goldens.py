@@ -67,7 +67,7 @@ SCHEDULERS = {
     "dpm_multistep": (DPM, ALL, ("karras",),
                       dict(algorithm_type="dpmsolver", final_sigmas_type="sigma_min"),
                       [dict(solver_order=1), dict(solver_order=3), dict(solver_type="heun"),
-                       dict(algorithm_type="sde-dpmsolver"),
+                       dict(algorithm_type="sde-dpmsolver"), dict(thresholding=True),
                        dict(algorithm_type="sde-dpmsolver", solver_type="heun"),
                        dict(algorithm_type="dpmsolver++", solver_order=1)]),
     "dpm_singlestep": ("DPMSolverSinglestepScheduler", ("linspace",),

@@ -15,7 +15,7 @@ class DpmMultistep : public Solver {
  public:
   DpmMultistep(const Scheduler& scheduler, const SolverOptions& given, DpmAlgorithm algorithm,
                int order)
-      : order_(order) {
+      : config_(given.config), order_(order) {
     SolverOptions o = given;
     rule_.algorithm = algorithm;
     rule_.type = DpmType(int(parameter(scheduler, o, "solver_type")));
@@ -35,7 +35,7 @@ class DpmMultistep : public Solver {
 
   Tensor step(Ctx& ctx, int i, const Tensor& x, const Estimate& estimate,
               const Tensor* noise) override {
-    outputs_.insert(outputs_.begin(), rule_.predicts_x0() ? estimate.x0 : estimate.eps);
+    outputs_.insert(outputs_.begin(), dpm_output(ctx, rule_, config_, level(i), x, estimate));
     if (int(outputs_.size()) > order_) outputs_.pop_back();
     const int left = int(levels_.size()) - i;
     int order = int(outputs_.size());
@@ -75,6 +75,7 @@ class DpmMultistep : public Solver {
   }
 
   DpmRule rule_;
+  SchedulerConfig config_;
   int order_;
   NoiseLevel final_;
   bool lowers_order_ = true, ends_first_order_ = true;

@@ -39,6 +39,13 @@ DpmWeights dpm_weights(const DpmRule& rule, const NoiseLevel& s, const NoiseLeve
   return w;
 }
 
+Tensor dpm_output(Ctx& ctx, const DpmRule& rule, const SchedulerConfig& config,
+                  const NoiseLevel& level, const Tensor& x, const Estimate& estimate) {
+  if (rule.predicts_x0()) return estimate.x0;
+  if (!config.thresholding) return estimate.eps;
+  return ops::lincomb(ctx, {{1 / level.sigma, &x}, {-level.alpha / level.sigma, &estimate.x0}});
+}
+
 void end_with_noise(SolverOptions& options) {
   if (options.config.prediction == Prediction::kFlow) {
     throw Error(ErrorKind::kUsage, "flow_prediction goes with dpmsolver++ and sde-dpmsolver++ only",

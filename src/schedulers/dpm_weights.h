@@ -28,6 +28,10 @@ struct DpmWeights {
 /// From level s to level t. `order` 2 weighs D1 by the rule's type, 3 by the exact integrals.
 DpmWeights dpm_weights(const DpmRule&, const NoiseLevel& s, const NoiseLevel& t, int order);
 
+/// The model's output as the rule takes it. Noise follows x0 where that may have been thresholded.
+Tensor dpm_output(Ctx&, const DpmRule&, const SchedulerConfig&, const NoiseLevel&, const Tensor& x,
+                  const Estimate&);
+
 /// Where the noise is extrapolated the last sigma cannot be 0: pipelines get sigma_min, the class
 /// alone Error(kUsage), as in the reference.
 void end_with_noise(SolverOptions& options);

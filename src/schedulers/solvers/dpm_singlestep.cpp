@@ -32,7 +32,7 @@ constexpr Param kParams[] = {
 /// more output; the next block begins where the last call of it arrives.
 class DpmSinglestep : public Solver {
  public:
-  explicit DpmSinglestep(const SolverOptions& given) {
+  explicit DpmSinglestep(const SolverOptions& given) : config_(given.config) {
     SolverOptions o = given;
     o.spacing = Spacing::kLinspace;  // the reference's class knows no other
     rule_.algorithm = DpmAlgorithm(int(parameter(dpm_singlestep, o, "algorithm_type")));
@@ -50,7 +50,8 @@ class DpmSinglestep : public Solver {
 
   Tensor step(Ctx& ctx, int i, const Tensor& x, const Estimate& estimate,
               const Tensor* noise) override {
-    outputs_.insert(outputs_.begin(), rule_.predicts_x0() ? estimate.x0 : estimate.eps);
+    outputs_.insert(outputs_.begin(),
+                    dpm_output(ctx, rule_, config_, levels_[size_t(i)], x, estimate));
     if (outputs_.size() > 3) outputs_.pop_back();
     // A run begun inside a block has too few outputs for it.
     const int order = std::min(orders_[size_t(i)], int(outputs_.size()));
@@ -99,6 +100,7 @@ class DpmSinglestep : public Solver {
   }
 
   DpmRule rule_;
+  SchedulerConfig config_;
   std::vector<NoiseLevel> all_levels_;  // the final one included
   std::vector<int> orders_;             // of each call within its block
 
