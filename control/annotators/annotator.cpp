@@ -60,9 +60,16 @@ double AnnotatorArgs::get(std::span<const Param> params, std::string_view name) 
   return row->value;
 }
 
+std::string AnnotatorArgs::file(std::string_view name) const {
+  const auto it = files.find(name);
+  return it == files.end() ? std::string() : it->second;
+}
+
 const Annotator* find_annotator(std::string_view name) {
   for (const Annotator* annotator : all_annotators()) {
+    const auto& aliases = annotator->aliases;
     if (annotator->name == name) return annotator;
+    if (std::find(aliases.begin(), aliases.end(), name) != aliases.end()) return annotator;
   }
   return nullptr;
 }
@@ -77,7 +84,9 @@ Annotation annotate(const Annotator& annotator, const Image& image, const Annota
                   str(annotator.name, ": --", name, " takes a number, not the file '", path, "'"));
     }
   }
-  if (image.empty()) throw Error(ErrorKind::kUsage, str(annotator.name, ": the picture is empty"));
+  if (image.empty() && !annotator.is_picture_optional) {
+    throw Error(ErrorKind::kUsage, str(annotator.name, ": the picture is empty"));
+  }
   return annotator.run(image, args);
 }
 
