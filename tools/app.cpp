@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "command.h"
+#include "map_edits.h"
 #include "streams.h"
 #include "values.h"
 
@@ -62,6 +63,11 @@ class HelpFormatter : public CLI::Formatter {
       if (option->get_positional()) line += " " + option->get_type_name();
     }
     return line + " [OPTIONS]\n";
+  }
+  std::string make_subcommand(const CLI::App* sub) const override {  // without its other names
+    std::stringstream out;
+    CLI::detail::format_help(out, sub->get_name(), wrap(sub->get_description()), kHelpColumn);
+    return out.str();
   }
   std::string make_positionals(const CLI::App* /*app*/) const override { return ""; }
 };
@@ -183,6 +189,7 @@ std::unique_ptr<CLI::App> make_app() {
       sub->group(heading(group));
     }
   }
+  add_map_edits(*app);
   app->set_version_flag("--version", version_text)->group("Help");
   app->get_option("--version")->description("print the version and how it was built");
   app->footer(

@@ -113,7 +113,9 @@ void set_model(ControlUnit& unit, const std::string& model) {
   std::error_code ignored;
   if (!fs::exists(model, ignored)) {
     for (const AnnotatorInfo& info : dedit::annotators()) {
-      if (info.name != model) continue;
+      const auto& others = info.aliases;
+      const bool is_other = std::find(others.begin(), others.end(), model) != others.end();
+      if (info.name != model && info.control != model && !is_other) continue;
       unit.annotator = model;
       unit.model.clear();
       return;

@@ -25,8 +25,13 @@ std::string join(std::span<const std::string> words) {
   return all;
 }
 
-CLI::Option* add_param(CLI::App& app, const Param& param, double& value) {
-  const std::string name = "--" + std::string(param.name);
+bool is_taken(CLI::App& app, const std::string& option) {
+  return app.get_option_no_throw(option) != nullptr;
+}
+
+CLI::Option* add_number(CLI::App& app, const Param& param, double& value) {
+  const std::string plain = "--" + std::string(param.name);
+  const std::string name = is_taken(app, plain) ? "--map-" + std::string(param.name) : plain;
   const std::string help(param.help);
   switch (param.kind) {
     case ParamKind::kReal:
@@ -241,11 +246,15 @@ std::string count_text(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-void add_params(CLI::App& app, std::span<const Param> params,
-                std::map<std::string, double>& values) {
+void add_params(CLI::App& app, std::span<const Param> params, ParamValues& values) {
   for (const Param& param : params) {
-    if (param.kind == ParamKind::kFile) continue;
-    add_param(app, param, values[std::string(param.name)] = param.value);
+    const std::string name(param.name);
+    if (param.kind != ParamKind::kFile) {
+      add_number(app, param, values.numbers[name] = param.value);
+    } else if (!is_taken(app, "--" + name)) {
+      add_value(app, "--" + name, "FILE", std::string(param.help),
+                [&values, name](const std::string& text) { values.files[name] = text; });
+    }
   }
 }
 

@@ -84,9 +84,14 @@ std::string number_text(double value);
 /// "1 step", "2 steps".
 std::string count_text(size_t count, const std::string& noun);
 
-/// One option per row; `values` holds every row's value, defaults included. kFile rows are left
-/// out: a library call takes numbers only.
-void add_params(CLI::App& app, std::span<const Param> params,
-                std::map<std::string, double>& values);
+/// Values of a table of parameters: every number, defaults included; the files that were given.
+struct ParamValues {
+  std::map<std::string, double> numbers;
+  std::map<std::string, std::string> files;
+};
+
+/// One option per row. Where `app` has an option of that name already, a number becomes --map-NAME,
+/// and a file is left to that option.
+void add_params(CLI::App& app, std::span<const Param> params, ParamValues& values);
 
 }  // namespace dedit::cli

@@ -25,16 +25,22 @@ std::vector<SchedulerInfo> schedulers();
 struct AnnotatorInfo {
   std::string_view name, summary, paper;
   std::span<const Param> params;
+  std::string_view control;                   ///< kind of ControlNet that takes its maps
+  std::span<const std::string_view> aliases;  ///< other names it goes by
+  bool is_picture_optional = false;           ///< it can work from its files alone
 };
 std::vector<AnnotatorInfo> annotators();
 
 struct AnnotateResult {
   Image map;
   std::vector<std::string> warnings;
+  std::vector<std::string> notes;  ///< what was chosen
 };
-/// Makes a hint. Throws Error(kUsage) for an unknown kind or parameter or a value out of range.
+/// Makes a hint: numbers and files by parameter name. Throws Error(kUsage) for an unknown kind or
+/// parameter or a value out of range, Error(kInput) for a file that cannot be used.
 AnnotateResult annotate(const std::string& kind, const Image& image,
-                        const std::map<std::string, double>& values = {});
+                        const std::map<std::string, double>& values = {},
+                        const std::map<std::string, std::string>& files = {});
 
 /// A grey mask, 255 inside [x, x+w) x [y, y+h), fading over `feather` pixels inward.
 /// Throws Error(kUsage) if the box leaves the picture.

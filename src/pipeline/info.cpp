@@ -27,13 +27,15 @@ std::vector<SchedulerInfo> schedulers() {
 std::vector<AnnotatorInfo> annotators() {
   std::vector<AnnotatorInfo> rows;
   for (const Annotator* a : all_annotators()) {
-    rows.push_back({a->name, a->summary, a->paper, a->params});
+    rows.push_back({a->name, a->summary, a->paper, a->params,
+                    a->control.empty() ? a->name : a->control, a->aliases, a->is_picture_optional});
   }
   return rows;
 }
 
 AnnotateResult annotate(const std::string& kind, const Image& image,
-                        const std::map<std::string, double>& values) {
+                        const std::map<std::string, double>& values,
+                        const std::map<std::string, std::string>& files) {
   const Annotator* annotator = find_annotator(kind);
   if (!annotator) {
     std::string names;
@@ -41,9 +43,10 @@ AnnotateResult annotate(const std::string& kind, const Image& image,
     throw Error(ErrorKind::kUsage, str("annotator ", kind, " is unknown"), "one of " + names);
   }
   AnnotatorArgs args;
-  for (const auto& [name, value] : values) args.values.emplace(name, value);
+  args.values.insert(values.begin(), values.end());
+  args.files.insert(files.begin(), files.end());
   Annotation result = annotate(*annotator, image, args);
-  return {std::move(result.map), std::move(result.warnings)};
+  return {std::move(result.map), std::move(result.warnings), std::move(result.notes)};
 }
 
 }  // namespace dedit

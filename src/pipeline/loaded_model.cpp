@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "annotators/annotator.h"
 #include "core/str.h"
 #include "pipeline/build_info.h"
 
@@ -45,8 +46,14 @@ void check_fit(const Model::Impl& m, const ClipTextConfig& text, const VaeConfig
 std::string control_path(const Model::Impl& m, const std::string& path,
                          const std::string& annotator) {
   if (!path.empty()) return path;
-  const fs::path own = fs::path(m.path) / ("controlnet-" + annotator);
-  if (!annotator.empty() && fs::is_directory(own)) return own.string();
+  const Annotator* row = find_annotator(annotator);
+  std::vector<std::string> kinds = {annotator};
+  if (row != nullptr && !row->control.empty()) kinds.emplace_back(row->control);
+  fs::path own;
+  for (const std::string& kind : kinds) {
+    own = fs::path(m.path) / ("controlnet-" + kind);
+    if (!annotator.empty() && fs::is_directory(own)) return own.string();
+  }
   throw Error(ErrorKind::kModel,
               annotator.empty() ? str("a control map was given without a control model")
                                 : str(m.path, " has no control model for ", annotator),

@@ -1,6 +1,6 @@
-#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <spdlog/spdlog.h>
 
@@ -15,30 +15,38 @@ namespace dedit::commands {
 namespace {
 
 struct Options {
-  std::string kind, image;
-  std::map<std::string, double> params;
+  AnnotatorInfo info;
+  std::string image;
+  cli::ParamValues params;
   cli::OutputOptions output;
   cli::LogOptions log;
 };
 
 void run(const CLI::App& app, const Options& options) {
-  if (options.image.empty()) cli::fail_usage(app, "IMAGE is missing");
+  const bool has_image = !options.image.empty();
+  if (!has_image && !options.info.is_picture_optional) cli::fail_usage(app, "IMAGE is missing");
   if (options.output.path.empty()) cli::fail_usage(app, "-o FILE is missing");
   cli::check_picture_output(options.output);
-  const AnnotateResult made =
-      dedit::annotate(options.kind, load_image(options.image), options.params);
+  std::vector<std::string> inputs = {options.image};
+  for (const auto& [name, path] : options.params.files) inputs.push_back(path);
+  cli::check_one_stdin(inputs);
+  const std::string kind(options.info.name);
+  const AnnotateResult made = dedit::annotate(kind, has_image ? load_image(options.image) : Image(),
+                                              options.params.numbers, options.params.files);
   for (const std::string& warning : made.warnings) cli::warn(warning);
+  for (const std::string& note : made.notes) spdlog::info("{}", note);
   cli::write_picture(made.map, options.output);
   spdlog::info("wrote {}: {}x{}, {} map",
                options.output.path == "-" ? "standard output" : options.output.path, made.map.width,
-               made.map.height, options.kind);
+               made.map.height, kind);
 }
 
 void add_kind(CLI::App& parent, const AnnotatorInfo& info) {
   CLI::App& app = *parent.add_subcommand(std::string(info.name), std::string(info.summary));
+  for (const std::string_view alias : info.aliases) app.alias(std::string(alias));
   app.group("Kinds of maps");
   auto options = std::make_shared<Options>();
-  options->kind = info.name;
+  options->info = info;
   app.option_defaults()->group("Map");
   cli::add_text(app, "image,--image", options->image, "IMAGE", "the picture; - is standard input");
   cli::add_params(app, info.params, options->params);

@@ -1,0 +1,189 @@
+// `dedit annotate KIND` and `dedit KIND` for every annotator, and what users give them by mistake.
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run.h"
+
+namespace dedit::cli_tests {
+namespace {
+
+using nlohmann::json;
+
+const std::vector<std::string> kPictureKinds = {"binary",
+                                                "blur",
+                                                "canny",
+                                                "color-grid",
+                                                "invert",
+                                                "lineart-standard",
+                                                "none",
+                                                "normal",
+                                                "recolor-intensity",
+                                                "recolor-luminance",
+                                                "scribble",
+                                                "scribble-drawing",
+                                                "segmentation",
+                                                "shuffle",
+                                                "softedge",
+                                                "threshold",
+                                                "tile"};
+
+const char* const kPose =
+    R"({"people":[{"pose_keypoints_2d":[32,10,1,32,20,1,20,22,1,15,30,1,12,40,1,44,22,1,50,30,1,
+52,40,1,26,44,1,25,55,1,24,62,1,38,44,1,39,55,1,40,62,1,30,8,1,34,8,1,27,9,1,37,9,1]}],
+"canvas_width":64,"canvas_height":64})";
+
+/// A grey PGM of one value a pixel.
+std::string pgm(int width, int height, char value) {
+  return "P5\n" + std::to_string(width) + " " + std::to_string(height) + "\n255\n" +
+         std::string(size_t(width) * size_t(height), value);
+}
+
+Outcome edit(const Workplace& at, std::vector<std::string> words) {
+  words.insert(words.end(), {"--steps", "1", "--threads", "2", "-q", "-o", "o.png"});
+  return at.run(words);
+}
+
+TEST(Maps, EveryKindMapsOnePixelAndAStrip) {
+  const Workplace at;
+  at.write("one.pgm", pgm(1, 1, 'x'));
+  at.write("strip.pgm", pgm(301, 2, 'x'));
+  for (const std::string& kind : kPictureKinds) {
+    for (const char* picture : {"one.pgm", "strip.pgm"}) {
+      const Outcome made = at.run({"annotate", kind, picture, "-q", "-o", "m.png"});
+      EXPECT_EQ(made.code, 0) << kind << ": " << made.err;
+    }
+  }
+}
+
+TEST(Maps, ASideOverTheLimitIsRefusedInOneSentence) {
+  const Workplace at;
+  at.write("long.pgm", pgm(20000, 20, 'x'));
+  for (const std::string& kind : kPictureKinds) {
+    const Outcome made = at.run({"annotate", kind, "long.pgm", "-o", "m.png"});
+    EXPECT_TRUE(made.code == 2 || made.code == 3) << kind << made.code;
+    expect_error(made, made.code, {"20000x20", "16384"});
+  }
+}
+
+TEST(Maps, OtherNamesAndNearMissesAreUnderstood) {
+  const Workplace at;
+  at.make_picture("a.png");
+  for (const char* name : {"scribble_xdog", "lineart_standard", "t2ia_color_grid"}) {
+    EXPECT_EQ(at.run({"annotate", name, "a.png", "-q", "-o", "m.png"}).code, 0) << name;
+  }
+  expect_error(at.run({"annotate", "scrible", "a.png", "-o", "m.png"}), 2,
+               {"'scrible'", "did you mean scribble"});
+  expect_error(at.run({"annotate", "hed", "a.png", "-o", "m.png"}), 2, {"unknown command 'hed'"});
+}
+
+TEST(Maps, TheEditMakesTheMapOfAnnotate) {
+  const Workplace at;
+  at.make_picture("a.png");
+  const Outcome made = edit(at, {"blur", "--image", "a.png", "--sigma", "3", "--control-model",
+                                 "canny", "--save-map", "m.png"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  ASSERT_EQ(at.run({"annotate", "blur", "a.png", "--sigma", "3", "-q", "-o", "same.png"}).code, 0);
+  EXPECT_EQ(at.read("m.png"), at.read("same.png"));
+}
+
+TEST(Maps, WithoutAControlNetForTheKindTheModelErrorNamesItsPlace) {
+  const Workplace at;
+  at.make_picture("a.png");
+  expect_error(edit(at, {"scribble-drawing", "--image", "a.png"}), 4,
+               {"has no control model for scribble-drawing", "controlnet-scribble"});
+}
+
+TEST(Maps, SeedsOfMapAndNoiseAreApart) {
+  const Workplace at;
+  at.make_picture("a.png");
+  const auto map = [&](const char* seed) {
+    EXPECT_EQ(at.run({"annotate", "shuffle", "a.png", "--seed", seed, "-q", "-o", "m.png"}).code,
+              0);
+    return at.read("m.png");
+  };
+  EXPECT_EQ(map("1"), map("1"));
+  EXPECT_NE(map("1"), map("2"));
+  const std::string two = map("2");
+  const Outcome made = edit(at, {"shuffle", "--image", "a.png", "--map-seed", "2", "--seed", "9",
+                                 "--control-model", "canny", "--save-map", "s.png"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(at.read("s.png"), two);
+}
+
+TEST(Maps, AnAutomaticThresholdSaysWhatItChose) {
+  const Workplace at;
+  at.make_picture("a.png");
+  const Outcome made =
+      at.run({"annotate", "canny", "a.png", "--edge-density", "0.02", "-o", "m.png"});
+  EXPECT_EQ(made.code, 0);
+  EXPECT_NE(made.err.find("canny: thresholds "), std::string::npos) << made.err;
+  EXPECT_NE(made.err.find("% edge pixels"), std::string::npos) << made.err;
+}
+
+TEST(Maps, PosesNeedNoPicture) {
+  const Workplace at;
+  at.write("p.json", kPose);
+  ASSERT_EQ(at.run({"annotate", "pose", "--pose", "p.json", "-q", "-o", "a.png"}).code, 0);
+  ASSERT_EQ(at.run({"annotate", "pose", "--pose", "-", "-q", "-o", "b.png"}, {.input = kPose}).code,
+            0);
+  EXPECT_EQ(at.read("a.png"), at.read("b.png"));
+  const Outcome made = edit(at, {"pose", "--pose", "p.json", "--control-model", "canny"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  expect_error(edit(at, {"pose", "--pose", "p.json", "--strength", "0.5"}), 2,
+               {"--image FILE is missing"});
+  expect_error(at.run({"annotate", "pose", "-o", "m.png"}), 2, {"there are no keypoints"});
+}
+
+TEST(Maps, PosesThatAreNotPosesAreInputErrors) {
+  const Workplace at;
+  const std::pair<std::string, std::string> cases[] = {
+      {R"({"people": [{"pose_keypoints_2d": [NaN, 1, 1]}]})", "is not JSON, line 1"},
+      {"", "is not JSON"},
+      {"[1, 2]", "has no list \"people\""},
+      {R"({"people": 3})", "has no list \"people\""},
+      {R"({"people": [3], "canvas_width": 9, "canvas_height": 9})", "person 1 is not an object"},
+      {R"({"people": [{"pose_keypoints_2d": [1, 2]}], "canvas_width": 9, "canvas_height": 9})",
+       "is not a list of x, y, confidence"},
+      {R"({"people": [{"pose_keypoints_2d": [1, 2, 1]}], "canvas_width": 9, "canvas_height": 9})",
+       "a body has 1 keypoints"},
+      {R"({"people": [{"pose_keypoints_2d": ["1", 2, 1]}], "canvas_width": 9, "canvas_height": 9})",
+       "is not a number"},
+      {R"({"people": [{"face_keypoints_2d": [1e9, 2, 1]}], "canvas_width": 9, "canvas_height": 9})",
+       "is not a number within"},
+      {R"({"people": [{"face_keypoints_2d": [1e5, 2, 1]}], "canvas_width": 9, "canvas_height": 9})",
+       "far outside the 9x9 canvas"},
+      {R"({"people": [], "canvas_width": 1e5, "canvas_height": 9})", "outside 1..16384"},
+  };
+  for (const auto& [text, message] : cases) {
+    at.write("p.json", text);
+    expect_error(at.run({"annotate", "pose", "--pose", "p.json", "-o", "m.png"}), 3,
+                 {"p.json", message});
+  }
+  expect_error(at.run({"annotate", "pose", "--pose", "no.json", "-o", "m.png"}), 3, {"no.json"});
+}
+
+TEST(Maps, TheInpaintHintTakesTheMaskOfTheEdit) {
+  const Workplace at;
+  at.make_picture("a.png");
+  at.make_picture("m.png", "64x64", "8,8,16,16");
+  const Outcome made =
+      edit(at, {"inpaint-hint", "--image", "a.png", "--mask", "m.png", "--control-model", "canny"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  expect_error(edit(at, {"inpaint-hint", "--image", "a.png"}), 2, {"there is no mask"});
+  expect_error(at.run({"annotate", "inpaint-hint", "-", "--mask", "-", "-o", "o.png"}), 2,
+               {"standard input (-) is given for more than one input"});
+}
+
+TEST(Maps, LabelsOutsideThePaletteAreCounted) {
+  const Workplace at;
+  at.write("l.pgm", pgm(4, 4, '\xff'));
+  const Outcome made = at.run({"annotate", "segmentation", "l.pgm", "-o", "m.png"});
+  EXPECT_EQ(made.code, 0);
+  EXPECT_NE(made.err.find("16 pixels have a label outside 0..149"), std::string::npos) << made.err;
+  at.write("c.json", "[[1, 2, 300]]");
+  expect_error(at.run({"annotate", "segmentation", "l.pgm", "--palette", "c.json", "-o", "m.png"}),
+               3, {"colour 1 is not three whole numbers"});
+}
+
+}  // namespace
+}  // namespace dedit::cli_tests
