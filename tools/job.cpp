@@ -14,6 +14,7 @@
 
 #include "dedit/error.h"
 #include "dedit/info.h"
+#include "dedit/mask.h"
 #include "dedit/model.h"
 #include "dedit/tensor_value.h"
 
@@ -255,7 +256,7 @@ EditRequest make_request(const JobOptions& options) {
   request.variation_seed = options.variation_seed;
   if (!options.image.empty()) request.image = load_image(options.image);
   if (!options.mask.empty()) {
-    request.mask = load_image(options.mask);
+    request.mask = load_mask(options.mask);
     const Image& mask = *request.mask;
     const Image& image = request.image.value();
     if (mask.width != image.width || mask.height != image.height) {

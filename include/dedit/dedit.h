@@ -2,9 +2,11 @@
 #pragma once
 
 #include "dedit/cancel.h"
+#include "dedit/compare.h"
 #include "dedit/error.h"
 #include "dedit/image.h"
 #include "dedit/info.h"
+#include "dedit/mask.h"
 #include "dedit/model.h"
 #include "dedit/param.h"
 #include "dedit/prompt.h"

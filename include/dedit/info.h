@@ -42,10 +42,6 @@ AnnotateResult annotate(const std::string& kind, const Image& image,
                         const std::map<std::string, double>& values = {},
                         const std::map<std::string, std::string>& files = {});
 
-/// A grey mask, 255 inside [x, x+w) x [y, y+h), fading over `feather` pixels inward.
-/// Throws Error(kUsage) if the box leaves the picture.
-Image box_mask(int width, int height, int x, int y, int w, int h, int feather);
-
 /// Checkpoint or picture as JSON text: family, layout, dtype, parameters per module; or the recipe.
 std::string inspect_json(const std::string& path);
 /// The same for people.

@@ -39,7 +39,10 @@ std::string read_text(const std::string& path, const std::string& name) {
 
 nlohmann::json read_json_file(const std::string& path) {
   const std::string name = path == "-" ? "standard input" : path;
-  const std::string text = read_text(path, name);
+  return parse_json(read_text(path, name), name);
+}
+
+nlohmann::json parse_json(std::string_view text, const std::string& name) {
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {

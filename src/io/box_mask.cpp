@@ -3,7 +3,7 @@
 #include "core/str.h"
 
 #include "dedit/error.h"
-#include "dedit/info.h"
+#include "dedit/mask.h"
 
 namespace dedit {
 

@@ -15,6 +15,7 @@
 #include "io/opencv_codec.h"
 #include "io/picture_header.h"
 #include "io/png.h"
+#include "io/read_bytes.h"
 
 #include "dedit/error.h"
 #include "dedit/image.h"
@@ -110,6 +111,10 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name) {
   const PictureHeader header = read_picture_header(bytes, name);
   if (header.format == PictureFormat::kPng) return decode_png(bytes, name);
   return decode_with_opencv(bytes, header, name);
+}
+
+std::vector<std::byte> read_bytes(const std::string& path) {
+  return InputFile(path).read_all();
 }
 
 Image load_image(const std::string& path) {

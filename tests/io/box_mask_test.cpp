@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "dedit/error.h"
-#include "dedit/info.h"
+#include "dedit/mask.h"
 
 namespace dedit {
 namespace {

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,8 +32,12 @@ void run(const CLI::App& app, const Options& options) {
   for (const auto& [name, path] : options.params.files) inputs.push_back(path);
   cli::check_one_stdin(inputs);
   const std::string kind(options.info.name);
-  const AnnotateResult made = dedit::annotate(kind, has_image ? load_image(options.image) : Image(),
-                                              options.params.numbers, options.params.files);
+  const Image image = has_image ? load_image(options.image) : Image();
+  const auto begin = std::chrono::steady_clock::now();
+  const AnnotateResult made =
+      dedit::annotate(kind, image, options.params.numbers, options.params.files);
+  const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - begin;
+  spdlog::debug("map made in {:.1f} ms", spent.count());
   for (const std::string& warning : made.warnings) cli::warn(warning);
   for (const std::string& note : made.notes) spdlog::info("{}", note);
   cli::write_picture(made.map, options.output);
