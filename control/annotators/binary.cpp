@@ -1,7 +1,6 @@
 // Black and white by grey value, with Otsu's threshold on request. The grey is OpenCV's fixed-point
 // Rec. 601. N. Otsu, A Threshold Selection Method from Gray-Level Histograms, IEEE SMC 9(1), 1979.
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 #include "core/str.h"
 
 namespace dedit::annotators {
@@ -19,9 +18,9 @@ constexpr Param kParams[] = {
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const double threshold = args.get(kParams, "threshold");
   const bool is_automatic = threshold == 0 || threshold == 255;
-  const Image rgb = to_rgb8(image);
+  const Rgb8 rgb(image);
   cv::Mat grey;
-  cv::cvtColor(rgb_view(rgb), grey, cv::COLOR_RGB2GRAY);
+  cv::cvtColor(rgb_view(*rgb), grey, cv::COLOR_RGB2GRAY);
   const double used = cv::threshold(grey, grey, threshold, 255,
                                     cv::THRESH_BINARY | (is_automatic ? cv::THRESH_OTSU : 0));
   Annotation result = annotation_of(grey);

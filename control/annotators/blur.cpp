@@ -1,7 +1,6 @@
 // The picture blurred by OpenCV's 8-bit Gaussian (fixed point, reflect-101 borders), as the
 // ControlNet web extension's blur_gaussian.
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -17,10 +16,10 @@ constexpr Param kParams[] = {
 };
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {
-  const Image rgb = to_rgb8(image);
-  cv::Mat soft;
-  cv::GaussianBlur(rgb_view(rgb), soft, cv::Size(0, 0), args.get(kParams, "sigma"));
-  return annotation_of(soft);
+  const Rgb8 rgb(image);
+  Annotation result = black_map({image.width, image.height});
+  cv::GaussianBlur(rgb_view(*rgb), pixels_of(result), cv::Size(0, 0), args.get(kParams, "sigma"));
+  return result;
 }
 
 }  // namespace

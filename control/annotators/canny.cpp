@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 #include "core/str.h"
 
 namespace dedit::annotators {
@@ -83,20 +82,20 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   const bool l2 = args.get(kParams, "l2") != 0;
   double low = args.get(kParams, "low");
   double high = args.get(kParams, "high");
-  const Image rgb = to_rgb8(image);
+  const Rgb8 rgb(image);
   std::vector<std::string> warnings;
   if (density > 0) {
-    high = high_for_density(rgb_view(rgb), density, l2);
+    high = high_for_density(rgb_view(*rgb), density, l2);
     low = high / 2;
   } else if (low > high) {
     warnings.push_back(str("canny: --low ", low, " is above --high ", high, "; they were swapped"));
   }
-  if (is_black_and_white(rgb)) {
+  if (is_black_and_white(*rgb)) {
     warnings.push_back(
         "canny: the picture is black and white only; if it is a finished edge map, use it as the "
         "hint itself");
   }
-  const cv::Mat edges = edges_of(rgb_view(rgb), low, high, l2);
+  const cv::Mat edges = edges_of(rgb_view(*rgb), low, high, l2);
   const double share = density_of(edges);
   if (share == 0) {
     warnings.push_back(

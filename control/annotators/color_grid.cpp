@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -33,9 +32,9 @@ cv::Size scaled_size(cv::Size size, int shorter) {
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const int cell = int(args.get(kParams, "cell"));
   const int resolution = int(args.get(kParams, "resolution"));
-  const Image rgb = to_rgb8(image);
-  const cv::Size size(rgb.width, rgb.height);
-  cv::Mat m = rgb_view(rgb);
+  const Rgb8 rgb(image);
+  const cv::Size size(rgb->width, rgb->height);
+  cv::Mat m = rgb_view(*rgb);
   if (resolution > 0) cv::resize(m, m, scaled_size(size, resolution), 0, 0, cv::INTER_AREA);
   const cv::Size scaled = m.size();
   const cv::Size blocks(std::max(1, m.cols / cell), std::max(1, m.rows / cell));

@@ -1,7 +1,6 @@
 // Line art from a drawing on white: what is darker than its surroundings, scaled by the median of
 // the lines, as the ControlNet web extension's lineart_standard.
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -40,7 +39,7 @@ float median_of_lines(const cv::Mat& depth, float intensity) {
 }
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {
-  const cv::Mat source = to_f32(to_rgb8(image));
+  const cv::Mat source = to_f32(image);
   const cv::Mat around = blurred_f32(source, args.get(kParams, "sigma"));
   cv::Mat depth(source.size(), CV_32FC1);  // how much darker than the surroundings
   parallel_for(depth.rows, [&](int64_t y) {

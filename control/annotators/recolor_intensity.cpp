@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -23,9 +22,9 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   for (int v = 0; v < 256; ++v) {
     table[v] = uint8_t(std::clamp(std::pow(float(v) / 255, gamma) * 255, 0.0f, 255.0f));
   }
-  return annotation_of(grey_of(to_rgb8(image), [&](uint8_t r, uint8_t g, uint8_t b) {
+  return grey_map(image, [&](uint8_t r, uint8_t g, uint8_t b) {
     return table[std::max({r, g, b})];
-  }));
+  });
 }
 
 }  // namespace

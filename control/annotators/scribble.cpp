@@ -3,7 +3,6 @@
 // in 8 bits, so that differences of 128..144 wrap around and strong lines get holes; that is kept
 // under --compat webui only. H. Winnemoeller, XDoG, NPAR 2011.
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -33,7 +32,7 @@ int contrast(const float* fine, const float* coarse) {
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const int threshold = int(args.get(kParams, "threshold"));
   const bool wraps = args.get(kParams, "compat") != 0;
-  const cv::Mat source = to_f32(to_rgb8(image));
+  const cv::Mat source = to_f32(image);
   const cv::Mat fine = blurred_f32(source, 0.5);
   const cv::Mat coarse = blurred_f32(source, 5.0);
   cv::Mat map(source.size(), CV_8UC1);

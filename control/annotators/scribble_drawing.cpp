@@ -1,7 +1,6 @@
 // A drawing on white paper as a scribble: dark strokes become white on black (ControlNet 1.0's
 // scribble2image).
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -10,9 +9,9 @@ constexpr std::string_view kAliases[] = {"scribble_drawing", "scribble2image"};
 constexpr int kDark = 127;
 
 Annotation run(const Image& image, const AnnotatorArgs&) {
-  return annotation_of(grey_of(to_rgb8(image), [](uint8_t r, uint8_t g, uint8_t b) {
+  return grey_map(image, [](uint8_t r, uint8_t g, uint8_t b) {
     return uint8_t(std::min({r, g, b}) < kDark ? 255 : 0);
-  }));
+  });
 }
 
 }  // namespace

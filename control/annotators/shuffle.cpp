@@ -1,12 +1,9 @@
 // Content shuffle: the picture read along two smooth random fields. The fields come from
 // numpy.random.RandomState(seed).uniform, stretched by OpenCV's cubics in f64 and normalised to
 // 0..1, as ContentShuffleDetector of controlnet_aux makes them; x is drawn before y.
-#include <array>
-#include <cmath>
 #include <random>
 
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -39,21 +36,26 @@ double next_double(std::mt19937& engine) {
   return (high * 67108864.0 + low) / 9007199254740992.0;
 }
 
-/// A smooth field in 0..1. `spacing` is the distance of the random values.
-cv::Mat noise_disk(cv::Size size, int spacing, std::mt19937& engine) {
+/// A smooth field: (v - low) / range is in 0..1.
+struct Field {
+  cv::Mat values;  // 64FC1
+  double low = 0, range = 1;
+
+  double at(int x, int y) const { return (values.at<double>(y, x) - low) / range; }
+};
+
+/// `spacing` is the distance of the random values.
+Field noise_disk(cv::Size size, int spacing, std::mt19937& engine) {
   cv::Mat coarse(size.height / spacing + 2, size.width / spacing + 2, CV_64FC1);
   for (double& v : cv::Mat_<double>(coarse)) v = next_double(engine);
   cv::Mat fine;
   cv::resize(coarse, fine, {size.width + 2 * spacing, size.height + 2 * spacing}, 0, 0,
              cv::INTER_CUBIC);
-  cv::Mat disk = fine(cv::Rect(spacing, spacing, size.width, size.height)).clone();
-  double low = 0;
+  Field field = {.values = fine(cv::Rect(spacing, spacing, size.width, size.height))};
   double high = 0;
-  cv::minMaxLoc(disk, &low, &high);
-  disk -= low;
-  cv::minMaxLoc(disk, nullptr, &high);
-  if (high > 0) disk /= high;  // one pixel has no range: the field is 0
-  return disk;
+  cv::minMaxLoc(field.values, &field.low, &high);
+  if (high > field.low) field.range = high - field.low;  // one pixel has none: it is 0
+  return field;
 }
 
 /// A place between pixels: the pixel to its top left and the share of the next.
@@ -64,8 +66,8 @@ struct Place {
 
 Place place_of(float v, bool is_coarse) {
   constexpr int kSteps = 32;
-  if (!is_coarse) return {int(v), v - std::floor(v)};
-  const int n = int(std::nearbyint(double(v) * kSteps));
+  if (!is_coarse) return {int(v), v - float(int(v))};
+  const int n = cvRound(double(v) * kSteps);
   return {n / kSteps, float(n % kSteps) / kSteps};
 }
 
@@ -84,7 +86,7 @@ void read_pixel(const Image& rgb, Place x, Place y, bool is_coarse, uint8_t* out
     const float lower = d + x.share * (e - d);
     const float v = upper + y.share * (lower - upper);
     // OpenCV 4 sums integers and rounds half up; multiples of 1/1024 are exact in f32.
-    out[c] = uint8_t(is_coarse ? std::floor(v + 0.5f) : std::nearbyint(v));
+    out[c] = uint8_t(is_coarse ? int(v + 0.5f) : cvRound(v));
   }
 }
 
@@ -92,19 +94,17 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   std::mt19937 engine(uint32_t(args.get(kParams, "seed")));
   const int spacing = int(args.get(kParams, "field"));
   const bool is_coarse = args.get(kParams, "interpolation") != 0;
-  const Image rgb = to_rgb8(image);
-  const cv::Size size(rgb.width, rgb.height);
-  const cv::Mat field_x = noise_disk(size, spacing, engine);
-  const cv::Mat field_y = noise_disk(size, spacing, engine);
-  Annotation result{.map = Image(rgb.width, rgb.height, 3)};
-  parallel_for(rgb.height, [&](int64_t y) {
-    const double* fx = field_x.ptr<double>(int(y));
-    const double* fy = field_y.ptr<double>(int(y));
+  const Rgb8 rgb(image);
+  const cv::Size size(rgb->width, rgb->height);
+  const Field field_x = noise_disk(size, spacing, engine);
+  const Field field_y = noise_disk(size, spacing, engine);
+  Annotation result{.map = Image(rgb->width, rgb->height, 3)};
+  parallel_for(rgb->height, [&](int64_t y) {
     uint8_t* out = result.map.row<uint8_t>(int(y));
-    for (int x = 0; x < rgb.width; ++x) {
-      const Place px = place_of(float(fx[x] * (rgb.width - 1)), is_coarse);
-      const Place py = place_of(float(fy[x] * (rgb.height - 1)), is_coarse);
-      read_pixel(rgb, px, py, is_coarse, out + 3 * x);
+    for (int x = 0; x < rgb->width; ++x) {
+      const Place px = place_of(float(field_x.at(x, int(y)) * (rgb->width - 1)), is_coarse);
+      const Place py = place_of(float(field_y.at(x, int(y)) * (rgb->height - 1)), is_coarse);
+      read_pixel(*rgb, px, py, is_coarse, out + 3 * x);
     }
   });
   return result;

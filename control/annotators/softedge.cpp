@@ -2,7 +2,6 @@
 // by its blur so that all widths of edges weigh the same (Lindeberg 1998, gamma = 1), averaged, and
 // stretched so that the strongest hundredth is white.
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -47,7 +46,7 @@ void add_gradient(const cv::Mat& source, double sigma, cv::Mat& sum) {
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const int scales = int(args.get(kParams, "scales"));
   const int steps = int(args.get(kParams, "safe-steps"));
-  const cv::Mat source = to_f32(to_rgb8(image));
+  const cv::Mat source = to_f32(image);
   cv::Mat sum = cv::Mat::zeros(source.size(), CV_32FC1);
   for (int k = 0; k < scales; ++k) add_gradient(source, double(1 << k), sum);
   std::vector<float> all(sum.begin<float>(), sum.end<float>());

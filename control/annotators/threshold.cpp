@@ -1,6 +1,5 @@
 // Black and white by the darkest channel, as the ControlNet web extension's "threshold".
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -16,9 +15,9 @@ constexpr Param kParams[] = {
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const int threshold = int(args.get(kParams, "threshold"));
-  return annotation_of(grey_of(to_rgb8(image), [=](uint8_t r, uint8_t g, uint8_t b) {
+  return grey_map(image, [=](uint8_t r, uint8_t g, uint8_t b) {
     return uint8_t(std::min({r, g, b}) > threshold ? 255 : 0);
-  }));
+  });
 }
 
 }  // namespace

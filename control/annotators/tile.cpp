@@ -3,7 +3,6 @@
 // preprocessor of the ControlNet 1.1 demo (area average to 1/2^n, then n times pyrUp), on the
 // picture continued by its last row and column to a multiple of 64.
 #include "annotators/maps.h"
-#include "core/rgb8.h"
 
 namespace dedit::annotators {
 namespace {
@@ -24,20 +23,23 @@ constexpr Param kParams[] = {
      .help = "levels of a pyramid to go down and up, instead of --rate; 0 is none"},
 };
 
-cv::Mat down_and_up(const cv::Mat& source, double rate) {
-  const cv::Size small(std::max(1, int(source.cols / rate)), std::max(1, int(source.rows / rate)));
-  cv::Mat out;
-  cv::resize(source, out, small, 0, 0, cv::INTER_AREA);
-  cv::resize(out, out, source.size(), 0, 0, cv::INTER_CUBIC);
-  return out;
+Annotation down_and_up(const cv::Mat& source, double rate) {
+  const cv::Size size(std::max(1, int(source.cols / rate)), std::max(1, int(source.rows / rate)));
+  cv::Mat small;
+  cv::resize(source, small, size, 0, 0, cv::INTER_AREA);
+  Annotation result = black_map(source.size());
+  cv::resize(small, pixels_of(result), source.size(), 0, 0, cv::INTER_CUBIC);
+  return result;
 }
 
 cv::Mat through_pyramid(const cv::Mat& source, int levels) {
   constexpr int kBlock = 64;
   const auto missing = [](int n) { return (kBlock - n % kBlock) % kBlock; };
-  cv::Mat m;
-  cv::copyMakeBorder(source, m, 0, missing(source.rows), 0, missing(source.cols),
-                     cv::BORDER_REPLICATE);
+  cv::Mat m = source;
+  if (missing(source.rows) + missing(source.cols) > 0) {
+    cv::copyMakeBorder(source, m, 0, missing(source.rows), 0, missing(source.cols),
+                       cv::BORDER_REPLICATE);
+  }
   const cv::Size small(m.cols >> levels, m.rows >> levels);
   cv::resize(m, m, small, 0, 0, cv::INTER_AREA);
   for (int k = 0; k < levels; ++k) cv::pyrUp(m, m);
@@ -48,9 +50,10 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   constexpr double kLeastRate = 1.1;
   const double rate = args.get(kParams, "rate");
   const int levels = int(args.get(kParams, "pyramid"));
-  const Image rgb = to_rgb8(image);
-  if (levels > 0) return annotation_of(through_pyramid(rgb_view(rgb), levels));
-  return annotation_of(rate < kLeastRate ? rgb_view(rgb) : down_and_up(rgb_view(rgb), rate));
+  const Rgb8 rgb(image);
+  if (levels > 0) return annotation_of(through_pyramid(rgb_view(*rgb), levels));
+  if (rate < kLeastRate) return annotation_of(rgb_view(*rgb));
+  return down_and_up(rgb_view(*rgb), rate);
 }
 
 }  // namespace
