@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <numeric>
 
 #include <spdlog/spdlog.h>
 
@@ -14,6 +15,7 @@
 
 #include "dedit/error.h"
 #include "dedit/info.h"
+#include "dedit/lint.h"
 #include "dedit/mask.h"
 #include "dedit/model.h"
 #include "dedit/tensor_value.h"
@@ -174,10 +176,11 @@ Outcome run_session(const Model& model, const JobOptions& options, const EditReq
   return outcome;
 }
 
-void write_results(const JobOptions& options, const EditRequest& request, const Outcome& outcome) {
+void write_results(const JobOptions& options, const EditRequest& request, const Outcome& outcome,
+                   const std::vector<size_t>& kept) {
   const EditResult& result = outcome.result;
   const bool has_mask = request.mask.has_value();
-  for (size_t i = 0; i < result.images.size(); ++i) {
+  for (const size_t i : kept) {
     cancel_token().check();
     const Image& image = result.images[i];
     OutputOptions output = options.output;
@@ -254,9 +257,13 @@ EditRequest make_request(const JobOptions& options) {
   request.rng = options.rng == "philox" ? Rng::kPhilox : Rng::kTorchCpu;
   request.variation_strength = options.variation_strength;
   request.variation_seed = options.variation_seed;
-  if (!options.image.empty()) request.image = load_image(options.image);
+  if (!options.image.empty()) {
+    request.image = load_image(options.image);
+    warn_input(lint_picture(*request.image), options.strict);
+  }
   if (!options.mask.empty()) {
     request.mask = load_mask(options.mask);
+    warn_input(lint_mask(*request.mask), options.strict);
     const Image& mask = *request.mask;
     const Image& image = request.image.value();
     if (mask.width != image.width || mask.height != image.height) {
@@ -272,8 +279,9 @@ EditRequest make_request(const JobOptions& options) {
   return request;
 }
 
-std::vector<ControlUnit> make_controls(const CLI::App& app, const ControlOptions& options,
+std::vector<ControlUnit> make_controls(const CLI::App& app, const JobOptions& job,
                                        const std::optional<ControlUnit>& made) {
+  const ControlOptions& options = job.controls;
   const size_t n = count_controls(app, options, made ? 1 : 0);
   std::vector<ControlUnit> units;
   for (size_t k = 0; k < n; ++k) {
@@ -281,6 +289,7 @@ std::vector<ControlUnit> make_controls(const CLI::App& app, const ControlOptions
     ControlUnit unit;
     if (k < options.images.size()) {
       unit.hint = load_image(options.images[k]);
+      warn_input(lint_map(unit.hint, options.images[k]), job.strict);
       if (made) unit.annotator = made->annotator;
     } else if (made) {
       unit = *made;
@@ -302,7 +311,7 @@ std::vector<ControlUnit> make_controls(const CLI::App& app, const ControlOptions
   return units;
 }
 
-void run_job(const JobOptions& options, const EditRequest& request) {
+void run_job(const JobOptions& options, const EditRequest& request, const Review& review) {
   const Model model = Model::load(
       options.model, {.precision = precision_of(options.precision), .dtype = options.dtype});
   spdlog::debug("model {} ({}) on {}", model.path(), model.family(), model.backend());
@@ -318,7 +327,10 @@ void run_job(const JobOptions& options, const EditRequest& request) {
     }
   }
   log_report(outcome.result.report, request.mask.has_value());
-  write_results(options, request, outcome);
+  std::vector<size_t> kept(outcome.result.images.size());
+  std::iota(kept.begin(), kept.end(), size_t{0});
+  if (review) kept = review(outcome.result);
+  write_results(options, request, outcome, kept);
   cancel_token().check();
 }
 

@@ -1,6 +1,7 @@
 // A job from options to files: early checks, the request, the run, the report.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,10 +23,13 @@ EditRequest make_request(const JobOptions& options);
 
 /// The controls given. Those without a map of their own take `made`, if there is one; they may lack
 /// a model too, and with `made` there is at least one control. Throws Error(kUsage or kInput).
-std::vector<ControlUnit> make_controls(const CLI::App& app, const ControlOptions& options,
+std::vector<ControlUnit> make_controls(const CLI::App& app, const JobOptions& job,
                                        const std::optional<ControlUnit>& made = std::nullopt);
 
-/// Loads the model, runs, writes all outputs and says so.
-void run_job(const JobOptions& options, const EditRequest& request);
+/// The pictures worth keeping, by index.
+using Review = std::function<std::vector<size_t>(const EditResult&)>;
+
+/// Loads the model, runs, writes all outputs (with a review those that it keeps) and says so.
+void run_job(const JobOptions& options, const EditRequest& request, const Review& review = {});
 
 }  // namespace dedit::cli

@@ -69,6 +69,15 @@ void warn(const std::string& message) {
   spdlog::warn("warning: {}", printable(message));
 }
 
+void warn_input(const std::vector<std::string>& messages, bool is_strict) {
+  for (const std::string& message : messages) {
+    if (is_strict) {
+      throw Error(ErrorKind::kUsage, message, "drop --strict if it is meant");
+    }
+    warn(message);
+  }
+}
+
 void report_error(const Error& error) {
   const std::string hint = error.hint().empty() ? "" : "\n  hint: " + printable(error.hint());
   spdlog::error("{}{}", printable(error.what()), hint);

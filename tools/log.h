@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -24,6 +25,9 @@ void start_log();
 
 /// A warning once on stderr.
 void warn(const std::string& message);
+
+/// The same of what the user gave; with `is_strict` throws Error(kUsage) instead.
+void warn_input(const std::vector<std::string>& messages, bool is_strict);
 
 /// The error's sentence and its hint. Control characters of file names are shown as \xNN.
 void report_error(const Error& error);

@@ -133,6 +133,7 @@ void add_job_options(CLI::App& app, JobOptions& options, JobInputs inputs) {
            "safetensors: the final latents, before decoding");
   add_text(app, "--trace", options.trace, "FILE",
            "safetensors: every module's output in the first step");
+  app.add_flag("--strict", options.strict, "warnings about what was given are errors");
   add_log_options(app, options.log, /*with_progress=*/true);
 }
 

@@ -48,6 +48,7 @@ struct JobOptions {
   int threads = 0;
   ControlOptions controls;
   std::string latents, save_latents, trace;
+  bool strict = false;
   OutputOptions output;
   LogOptions log;
 };

@@ -33,6 +33,10 @@ struct EdgeAgreement {
   double precision = 0, recall = 0, f1 = 0;
 };
 
+/// How well the white (from 128) of one map lies on that of another, within `tolerance` pixels.
+/// Throws Error(kUsage) if sizes differ.
+EdgeAgreement map_agreement(const Image& asked, const Image& found, int tolerance);
+
 struct Comparison {
   int width = 0, height = 0;
   PixelDistance all;

@@ -6,6 +6,7 @@
 #include "dedit/error.h"
 #include "dedit/image.h"
 #include "dedit/info.h"
+#include "dedit/lint.h"
 #include "dedit/mask.h"
 #include "dedit/model.h"
 #include "dedit/param.h"

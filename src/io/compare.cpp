@@ -158,6 +158,11 @@ EdgeAgreement agreement(const cv::Mat& asked, const cv::Mat& found, int toleranc
   return e;
 }
 
+cv::Mat white_of(const Image& map) {
+  const Image grey = to_mask8(map);
+  return mat_of(grey) >= 128;
+}
+
 cv::Mat edges_of(const Image& rgb, const CompareOptions& o) {
   cv::Mat edges;
   cv::Canny(mat_of(rgb), edges, o.low, o.high);
@@ -217,13 +222,18 @@ Comparison compare_pictures(const Image& a, const Image& b, const CompareOptions
   result.height = a.height;
   measure_pixels(first, second, mask, result);
   count_changes(a, b, mask, result);
-  const cv::Mat asked = o.edges ? cv::Mat(mat_of(to_mask8(*o.edges)) >= 128) : edges_of(first, o);
+  const cv::Mat asked = o.edges ? white_of(*o.edges) : edges_of(first, o);
   result.edges = agreement(asked, edges_of(second, o), o.tolerance);
   if (o.depth_a && o.depth_b) {
     check_size(*o.depth_a, *o.depth_b, "the second depth map");
     result.depth_correlation = rank_correlation(*o.depth_a, *o.depth_b);
   }
   return result;
+}
+
+EdgeAgreement map_agreement(const Image& asked, const Image& found, int tolerance) {
+  check_size(asked, found, "the second map");
+  return agreement(white_of(asked), white_of(found), tolerance);
 }
 
 Image difference_picture(const Image& a, const Image& b, double gain) {

@@ -174,6 +174,44 @@ TEST(Maps, TheInpaintHintTakesTheMaskOfTheEdit) {
                {"standard input (-) is given for more than one input"});
 }
 
+TEST(Maps, TheBestOfSeveralIsKept) {
+  const Workplace at;
+  at.make_picture("a.png");
+  const Outcome made = at.run({"canny", "--image", "a.png", "--strength", "0.2", "--best-of", "2",
+                               "--steps", "5", "--threads", "2", "-o", "o.png"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_NE(made.err.find("px, seed 0"), std::string::npos) << made.err;
+  EXPECT_NE(made.err.find("px, seed 1"), std::string::npos) << made.err;
+  EXPECT_EQ(at.names(), (std::vector<std::string>{"a.png", "o.png"}));
+  expect_error(edit(at, {"canny", "--image", "a.png", "--best-of", "2", "--batch", "2"}), 2,
+               {"--best-of"});
+  expect_error(edit(at, {"blur", "--image", "a.png", "--best-of", "2"}), 2,
+               {"needs a map of lines"});
+}
+
+TEST(Maps, ABoundOnTheEdgesEndsWithSeven) {
+  const Workplace at;
+  at.make_picture("a.png");
+  const Outcome made = edit(at, {"canny", "--image", "a.png", "--min-edge-f1", "1"});
+  EXPECT_EQ(made.code, 7);
+  EXPECT_NE(made.err.find("is below --min-edge-f1 1"), std::string::npos) << made.err;
+  EXPECT_FALSE(at.read("o.png").empty());
+}
+
+TEST(Maps, StrictMakesWarningsErrors) {
+  const Workplace at;
+  at.make_picture("a.png");
+  ASSERT_EQ(at.run({"annotate", "canny", "a.png", "-q", "-o", "map.png"}).code, 0);
+  ASSERT_EQ(at.run({"annotate", "invert", "map.png", "-q", "-o", "dark.png"}).code, 0);
+  ASSERT_EQ(at.run({"mask", "invert", "a.png", "-o", "wrong.png"}).code, 0);
+  expect_error(
+      edit(at, {"generate", "--control-model", "canny", "--control-image", "dark.png", "--strict"}),
+      2, {"dark.png looks like dark lines on white", "drop --strict"});
+  expect_error(edit(at, {"canny", "--image", "map.png", "--strict"}), 2, {"black and white only"});
+  expect_error(edit(at, {"inpaint", "--image", "a.png", "--mask", "wrong.png", "--strict"}), 2,
+               {"white all around", "dedit mask invert"});
+}
+
 TEST(Maps, LabelsOutsideThePaletteAreCounted) {
   const Workplace at;
   at.write("l.pgm", pgm(4, 4, '\xff'));

@@ -10,7 +10,7 @@ namespace {
 void run(const CLI::App& app, const cli::JobOptions& options) {
   cli::check_job(app, options);
   EditRequest request = cli::make_request(options);
-  request.controls = cli::make_controls(app, options.controls);
+  request.controls = cli::make_controls(app, options);
   cli::run_job(options, request);
 }
 

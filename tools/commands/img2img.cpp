@@ -11,7 +11,7 @@ void run(const CLI::App& app, const cli::JobOptions& options) {
   if (options.image.empty()) cli::fail_usage(app, "--image FILE is missing");
   cli::check_job(app, options);
   EditRequest request = cli::make_request(options);
-  request.controls = cli::make_controls(app, options.controls);
+  request.controls = cli::make_controls(app, options);
   cli::run_job(options, request);
 }
 
