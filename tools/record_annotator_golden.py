@@ -194,6 +194,23 @@ def normal(raw, background=0.4, flatness=np.pi * 2.0):
     return (n * 127.5 + 127.5).clip(0, 255).astype(np.uint8)[:, :, ::-1]
 
 
+def pyracanny(img, low=64, high=128):
+    mixed = None
+    for k in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+        size = (max(1, int(img.shape[1] * k)), max(1, int(img.shape[0] * k)))
+        small = cv2.resize(img, size, interpolation=cv2.INTER_AREA)
+        edge = np.stack([cv2.Canny(np.ascontiguousarray(small[:, :, c]), low, high) for c in range(3)], axis=2)
+        edge = edge.astype(np.float32) / 255.0
+        if mixed is not None:
+            mixed = cv2.resize(mixed, size, interpolation=cv2.INTER_LINEAR).reshape(edge.shape)
+        mixed = edge if mixed is None else mixed * 0.75 + edge * 0.25
+    x = np.sum(mixed, axis=2)
+    least, most = np.percentile(x, 1), np.percentile(x, 99)
+    if most <= least:  # the reference divides by 0
+        return np.zeros(x.shape, np.uint8)
+    return ((x - least) / (most - least) * 255.0).clip(0, 255).astype(np.uint8)
+
+
 def segmentation(raw, first=0):
     from controlnet_aux.util import ade_palette
     labels = raw[:, :, 0].astype(int) - first
@@ -257,6 +274,8 @@ CASES = [  # name, kind, values, inputs, tolerance, reference on 8-bit RGB
     ("recolor_luminance_webui", "recolor-luminance", {"compat": 1}, SOME, EXACT,
      lambda i: recolor_luminance(i, 1.0, "webui")),
     ("recolor_intensity", "recolor-intensity", {}, ALL, EXACT, recolor_intensity),
+    ("pyracanny", "pyracanny", {}, ALL, FLOAT, pyracanny),
+    ("pyracanny_20", "pyracanny", {"low": 20, "high": 60}, SOME, FLOAT, lambda i: pyracanny(i, 20, 60)),
     ("shuffle", "shuffle", {}, ALL[1:], FLOAT, shuffle),  # of one pixel the reference makes NaN
     ("shuffle_fine", "shuffle", {"seed": 4294967295, "field": 16}, SOME[1:], FLOAT,
      lambda i: shuffle(i, 4294967295, 16)),
