@@ -81,9 +81,8 @@ def main():
                 times = []
                 for _ in range(args.repeat):
                     start = time.perf_counter()
-                    wanted = reference(image)
+                    wanted = golden.HWC3(reference(image))  # three channels, as a network takes them
                     times.append((time.perf_counter() - start) * 1000)
-                wanted = wanted if wanted.ndim == 3 else np.stack([wanted] * 3, axis=2)
                 difference = np.abs(made.astype(int) - wanted)
                 most = max(most, int(difference.max()))
                 count += int((difference > 0).sum())

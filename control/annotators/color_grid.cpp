@@ -39,9 +39,10 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   const cv::Size scaled = m.size();
   const cv::Size blocks(std::max(1, m.cols / cell), std::max(1, m.rows / cell));
   cv::resize(m, m, blocks, 0, 0, cv::INTER_CUBIC);
-  cv::resize(m, m, scaled, 0, 0, cv::INTER_NEAREST);
-  if (scaled != size) cv::resize(m, m, size, 0, 0, cv::INTER_NEAREST);
-  return annotation_of(m);
+  if (scaled != size) cv::resize(m, m, scaled, 0, 0, cv::INTER_NEAREST);
+  Annotation result = black_map(size);
+  cv::resize(m, pixels_of(result), size, 0, 0, cv::INTER_NEAREST);
+  return result;
 }
 
 }  // namespace

@@ -201,6 +201,27 @@ TEST(Canny, ThresholdsInReverseAreSwappedWithAWarning) {
   EXPECT_TRUE(run(image, {}).warnings.empty());
 }
 
+TEST(Canny, ThresholdsForAShareOfEdgesAreTheNearestThatThereAre) {
+  const Image image = noise_picture(160, 120, 3, 3, 9);
+  const auto share_at = [&](double high) {
+    const Image map = run(image, {high / 2, high, false}).map;
+    return double(std::count(map.data.begin(), map.data.end(), std::byte{255})) /
+           double(map.data.size());
+  };
+  for (const double density : {0.02, 0.05, 0.1}) {
+    AnnotatorArgs args;
+    args.values["edge-density"] = density;
+    const Image map = annotate(canny(), image, args).map;
+    const double share = double(std::count(map.data.begin(), map.data.end(), std::byte{255})) /
+                         double(map.data.size());
+    double least = 1;
+    for (int high = 0; high <= 1020; high += 5) {
+      least = std::min(least, std::abs(share_at(high) - density));
+    }
+    EXPECT_LE(std::abs(share - density), least) << density;
+  }
+}
+
 TEST(Canny, AFinishedEdgeMapAndAFlatPictureAreWarnedOf) {
   const Image map = run(noise_picture(40, 30, 3, 2, 5), {}).map;
   const Annotation again = run(map, {});
