@@ -30,6 +30,22 @@ struct Options {
   double min_f1 = 0;
 };
 
+/// A choice whose name an option of the job has (--compat) follows it, where it knows the word and
+/// --map-NAME is not given.
+void share_choices(const CLI::App& app, Options& options) {
+  for (const Param& param : options.info.params) {
+    const std::string name(param.name);
+    const CLI::Option* own = app.get_option_no_throw("--map-" + name);
+    const CLI::Option* job = app.get_option_no_throw("--" + name);
+    if (param.kind != ParamKind::kChoice || own == nullptr || !own->empty() || job->empty())
+      continue;
+    const auto found =
+        std::find(param.choices.begin(), param.choices.end(), job->results().front());
+    if (found == param.choices.end()) continue;
+    options.params.numbers[name] = double(found - param.choices.begin());
+  }
+}
+
 /// The control of the map that `image` makes.
 ControlUnit make_unit(const Options& options, const Image& image) {
   const std::string kind(options.info.name);
@@ -120,6 +136,7 @@ void check(const CLI::App& app, const Options& options) {
 
 void run(const CLI::App& app, Options& options) {
   share_files(app, options);
+  share_choices(app, options);
   check(app, options);
   EditRequest request = make_request(options.job);
   const ControlUnit unit = make_unit(options, request.image ? *request.image : Image());

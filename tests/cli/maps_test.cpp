@@ -110,6 +110,26 @@ TEST(Maps, SeedsOfMapAndNoiseAreApart) {
   EXPECT_EQ(at.read("s.png"), two);
 }
 
+TEST(Maps, CompatReachesTheMap) {
+  const Workplace at;
+  at.make_picture("box.png", "64x64", "10,10,5,40");
+  ASSERT_EQ(at.run({"mask", "invert", "box.png", "-q", "-o", "a.png"}).code, 0);
+  const auto map = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"scribble", "--image", "a.png", "--control-model", "canny",
+                                 "--save-map", "m.png"});
+    const Outcome made = edit(at, words);
+    EXPECT_EQ(made.code, 0) << made.err;
+    return at.read("m.png");
+  };
+  const std::string plain = map({});
+  const std::string webui = map({"--compat", "webui"});
+  EXPECT_NE(webui, plain);
+  EXPECT_EQ(map({"--compat", "webui", "--map-compat", "dedit"}), plain);
+  ASSERT_EQ(
+      at.run({"annotate", "scribble", "a.png", "--compat", "webui", "-q", "-o", "w.png"}).code, 0);
+  EXPECT_EQ(at.read("w.png"), webui);
+}
+
 TEST(Maps, AnAutomaticThresholdSaysWhatItChose) {
   const Workplace at;
   at.make_picture("a.png");
