@@ -1,6 +1,7 @@
 // What there is: schedulers and annotators for help texts, models and recipes for `inspect`.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -46,6 +47,39 @@ AnnotateResult annotate(const std::string& kind, const Image& image,
 std::string inspect_json(const std::string& path);
 /// The same for people.
 std::string inspect_text(const std::string& path);
+
+/// One level of a network, for one picture in one pass.
+struct LayerLevel {
+  std::string name;         ///< module: "down_blocks.0"
+  int side = 0;             ///< rows and columns of its maps; 1 where it sees none
+  int64_t parameters = 0;   ///< of all its tensors
+  int64_t bytes = 0;        ///< of those, as stored
+  int64_t activations = 0;  ///< values that its convolutions and linear layers put out, as in
+                            ///< Radosavovic et al. 2020, arXiv:2003.13678
+};
+struct NetworkLayers {
+  std::string name;   ///< "unet", "vae", "controlnet", or the ControlNet's folder in the model's
+  std::string dtype;  ///< of most of its parameters
+  std::vector<LayerLevel> levels;  ///< in the order of a pass; the VAE's is encode, then decode
+  LayerLevel total;
+};
+/// A picture size and what it is compressed to.
+struct SizeRow {
+  int size = 0;  ///< pixels on a side
+  int latent_side = 0, latent_channels = 0;
+  int64_t picture_values = 0, latent_values = 0;
+  std::vector<int64_t> activations;  ///< of the networks, in their order
+  double compression() const { return double(picture_values) / double(latent_values); }
+};
+struct LayerReport {
+  int size = 0;  ///< pixels on a side of the picture that the levels' numbers are for
+  std::vector<NetworkLayers> networks;
+  std::vector<SizeRow> sizes;
+};
+/// Sizes of the networks of a checkpoint or ControlNet; reads names and shapes, no weights. Text
+/// is one window of 77 tokens. Throws Error(kUsage) for a picture, Error(kModel) for networks of
+/// another design than Stable Diffusion's.
+LayerReport inspect_layers(const std::string& path);
 
 struct TokensOptions {
   std::string model;      ///< its tokenizer; empty: CLIP's

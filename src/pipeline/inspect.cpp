@@ -7,6 +7,7 @@
 #include "core/str.h"
 #include "io/checkpoint.h"
 #include "models/family.h"
+#include "pipeline/layers.h"
 #include "pipeline/recipe.h"
 
 #include "dedit/image.h"
@@ -102,11 +103,15 @@ bool is_model_path(const std::string& path) {
          path.ends_with(".ckpt") || path.ends_with(".bin");
 }
 
-Json inspect(const std::string& path) {
-  if (!is_model_path(path)) return picture_json(load_image(path));
+void check_exists(const std::string& path) {
   if (!std::filesystem::exists(path)) {
     throw Error(ErrorKind::kInput, str(path, ": no such file or folder"));
   }
+}
+
+Json inspect(const std::string& path) {
+  if (!is_model_path(path)) return picture_json(load_image(path));
+  check_exists(path);
   if (is_control(path)) return control_json(open_controlnet(path));
   return checkpoint_json(Checkpoint::open(path));
 }
@@ -133,6 +138,16 @@ std::string inspect_text(const std::string& path) {
   std::string out;
   print(inspect(path), "", out);
   return out;
+}
+
+LayerReport inspect_layers(const std::string& path) {
+  check_exists(path);
+  if (!is_model_path(path)) {
+    throw Error(ErrorKind::kUsage, str(path, " is no model, so that it has no layers"),
+                "give a model's folder or file");
+  }
+  if (is_control(path)) return layer_report(open_controlnet(path));
+  return layer_report(Checkpoint::open(path));
 }
 
 }  // namespace dedit
