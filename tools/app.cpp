@@ -136,8 +136,24 @@ void check_complete(const CLI::App& root) {
   fail_usage(app, command_path(app) + " needs one of: " + list);
 }
 
+/// Every value of --scheduler and where it is from.
+std::string scheduler_list() {
+  std::string text = "Schedulers:";
+  for (const SchedulerInfo& info : schedulers()) {
+    std::string row = "  " + std::string(info.name);
+    row.resize(kHelpColumn, ' ');
+    for (const char c : wrap(std::string(info.paper))) {
+      row += c;
+      if (c == '\n') row += std::string(kHelpColumn, ' ');
+    }
+    text += "\n" + row;
+  }
+  return text + "\ndedit schedulers tells them apart and lists their parameters.";
+}
+
 /// Settings that every command of the tree shares.
 void settle(CLI::App& app) {
+  if (app.get_option_no_throw("--scheduler")) app.footer(scheduler_list);
   app.allow_extras();
   app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(kHelpColumn);
@@ -192,10 +208,13 @@ std::unique_ptr<CLI::App> make_app() {
   add_map_edits(*app);
   app->set_version_flag("--version", version_text)->group("Help");
   app->get_option("--version")->description("print the version and how it was built");
-  app->footer(
-      "dedit COMMAND --help shows a command's options; dedit help COMMAND does the same.\n"
-      "Exit codes: 2 usage, 3 input, 4 model, 5 memory, 6 verification, 7 fidelity,\n"
-      "8 not reproducible, 9 output, 130 and 143 interrupted, 1 anything else.");
+  app->footer([] {
+    return scheduler_list() +
+           "\n\n"
+           "dedit COMMAND --help shows a command's options; dedit help COMMAND does the same.\n"
+           "Exit codes: 2 usage, 3 input, 4 model, 5 memory, 6 verification, 7 fidelity,\n"
+           "8 not reproducible, 9 output, 130 and 143 interrupted, 1 anything else.";
+  });
   settle(*app);
   app->parse_complete_callback([root = app.get()] { check_complete(*root); });
   return app;

@@ -1,5 +1,8 @@
 // The command line as a whole: overview, help, version, unknown words.
+#include <sstream>
+
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/run.h"
 
@@ -42,6 +45,29 @@ TEST(App, HelpStatesDefaults) {
   EXPECT_TRUE(contains(out, "[default: 20]")) << out;
   EXPECT_TRUE(contains(out, "[default: 7.5]"));
   EXPECT_TRUE(contains(out, "[default: cover]"));
+}
+
+TEST(App, HelpListsEverySchedulerWithItsPaper) {
+  const Workplace at;
+  const auto words_of = [](const std::string& text) {  // one space between, whatever the lines
+    std::istringstream words(text);
+    std::string out, word;
+    while (words >> word) out += " " + word;
+    return out;
+  };
+  const auto rows = nlohmann::json::parse(at.run({"schedulers", "--json"}).out);
+  EXPECT_GE(rows.size(), 23u);
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--help"}, {"generate", "--help"}, {"schedule", "--help"}}) {
+    const Outcome shown = at.run(words);
+    EXPECT_EQ(shown.code, 0);
+    const std::string help = words_of(shown.out);
+    for (const auto& row : rows) {
+      const std::string name = row.at("name"), paper = row.at("paper");
+      EXPECT_NE(paper, "");
+      EXPECT_TRUE(contains(help, " " + name + " " + paper)) << words[0] << ": " << name;
+    }
+  }
 }
 
 TEST(App, VersionGoesToStdout) {
