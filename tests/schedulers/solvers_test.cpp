@@ -164,6 +164,22 @@ TEST(Solvers, Dpmpp2mRefusesRepeatedTimesteps) {
   EXPECT_THROW(make_solver("dpmpp_2m", options), Error);
 }
 
+TEST(Solvers, DpmInverseWalksUpToTheNoisiestTimestepWithoutNoise) {
+  SolverOptions options;
+  options.steps = 4;
+  const auto solver = make_solver("dpm_multistep_inverse", options);
+  for (size_t i = 1; i < solver->levels().size(); ++i) {
+    EXPECT_GT(solver->levels()[i].sigma, solver->levels()[i - 1].sigma);
+    EXPECT_GT(solver->levels()[i].timestep, solver->levels()[i - 1].timestep);
+  }
+  EXPECT_FALSE(solver->draws_noise(0));
+  options.config.settings["algorithm_type"] = "sde-dpmsolver++";
+  EXPECT_THROW(make_solver("dpm_multistep_inverse", options), Error);
+  options.config.settings["algorithm_type"] = "dpmsolver++";
+  options.steps = 1000;  // rounding repeats a timestep
+  EXPECT_THROW(make_solver("dpm_multistep_inverse", options), Error);
+}
+
 TEST(Solvers, PndmWithRungeKuttaStartNeedsFourSteps) {
   SolverOptions options;
   options.config.skip_prk_steps = false;
