@@ -1,4 +1,4 @@
-// What attention.cpp needs beyond vec.h: transposition, powers of two, and the formats it computes
+// What attention.cpp needs beyond vec.h: powers of two, and the formats it computes
 // in: f32, bf16 widened to f32, and bf16 pairs for the dot-product instruction.
 #pragma once
 
@@ -24,24 +24,6 @@ inline Vec fms(Vec a, Vec b, Vec c) {
 /// v where index >= bound, else `other`.
 inline Vec where_at_least(Vec index, float bound, Vec v, Vec other) {
   return _mm256_blendv_ps(other, v, _mm256_cmp_ps(index, set1(bound), _CMP_GE_OQ));
-}
-
-inline void transpose(Vec (&r)[kLanes]) {
-  Vec a[kLanes], b[kLanes];
-  for (int i = 0; i < 4; ++i) {
-    a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; ++i) {
-    for (int j = 0; j < 2; ++j) {  // columns 0 to 3 of each half, rows 4i to 4i + 3
-      b[4 * i + 2 * j] = _mm256_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0x44);
-      b[4 * i + 2 * j + 1] = _mm256_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0xee);
-    }
-  }
-  for (int i = 0; i < 4; ++i) {
-    r[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
-    r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
-  }
 }
 
 /// 2^x for x <= 0, 0 from -inf to -127; c is a polynomial for 2^f, f in [0, 1).
@@ -70,30 +52,6 @@ inline Vec fms(Vec a, Vec b, Vec c) {
 /// v where index >= bound, else `other`.
 inline Vec where_at_least(Vec index, float bound, Vec v, Vec other) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(index, set1(bound), _CMP_GE_OQ), other, v);
-}
-
-inline void transpose(Vec (&r)[kLanes]) {
-  Vec a[kLanes], b[kLanes];
-  for (int i = 0; i < 8; ++i) {
-    a[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    a[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    for (int j = 0; j < 2; ++j) {  // columns 0 to 3 of each quarter, rows 4i to 4i + 3
-      b[4 * i + 2 * j] = _mm512_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0x44);
-      b[4 * i + 2 * j + 1] = _mm512_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0xee);
-    }
-  }
-  for (int i = 0; i < 4; ++i) {  // a 4x4 transposition of quarters
-    const Vec even0 = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
-    const Vec odd0 = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
-    const Vec even1 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
-    const Vec odd1 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
-    r[i] = _mm512_shuffle_f32x4(even0, even1, 0x88);
-    r[i + 4] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
-    r[i + 8] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
-    r[i + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
-  }
 }
 
 /// 2^x for x <= 0, 0 at -inf; c is a polynomial for 2^f, f in [0, 1).

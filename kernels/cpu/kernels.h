@@ -10,16 +10,13 @@
 #include <cstdint>
 
 #include "cpu/attention.h"
+#include "cpu/panel.h"
+#include "cpu/types.h"
 #include "cpu/winograd.h"
 
 namespace dedit::kernels {
 
 enum class IsaLevel : uint8_t { kAvx2, kAvx512, kAvx512Bf16, kAmx };
-
-enum Type : uint8_t { kTypeF32, kTypeBf16, kTypes };
-
-/// kGelu is x/2 (1 + erf(x / sqrt 2)), kQuickGelu is x sigmoid(1.702 x).
-enum class Activation : uint8_t { kNone, kSilu, kGelu, kQuickGelu };
 
 /// y = activation(acc + bias + row_bias) + residual on a [rows, cols] tile.
 struct EpilogueArgs {
@@ -94,11 +91,14 @@ struct KernelTable {
   /// Each row of y is a row of a followed by a row of b.
   void (*concat_rows)(const void* a, size_t a_bytes, const void* b, size_t b_bytes, int64_t rows,
                       void* y);
+  void (*panel_weights[kTypes][kWeightTypes])(const PanelWeightArgs&);  // by type of the products
+  void (*panel_products[kTypes])(const PanelProductArgs&);
+  void (*geglu_epilogue[kTypes])(const EpilogueArgs&);  // by type of y
   size_t (*attention_scratch_bytes)(const AttentionArgs&);
   int64_t (*attention_tasks)(const AttentionArgs&);
   void (*attention[kTypes])(const AttentionArgs&, int64_t task, void* scratch);
-  void (*winograd_input[kTypes])(const WinogradInputArgs&);     // by type of x
-  void (*winograd_weights[kTypes])(const WinogradWeightArgs&);  // by type of w
+  void (*winograd_input[kTypes])(const WinogradInputArgs&);  // by type of x
+  void (*winograd_weights[kWeightTypes])(const WinogradWeightArgs&);
   void (*winograd_products)(const WinogradProductArgs&);
   void (*winograd_output)(const WinogradOutputArgs&);
 };

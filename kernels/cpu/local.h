@@ -27,9 +27,19 @@ template <class T>
 void add_rows(const float* table, const float* position, int64_t n, void* y);
 
 template <class T>
+void geglu_epilogue(const EpilogueArgs& args);
+template <class T>
 void winograd_input(const WinogradInputArgs& args);
+
+// T is the type of stored weights: float, uint16_t (bf16) or Half.
 template <class T>
 void winograd_weights(const WinogradWeightArgs& args);
+template <class T>
+void panel_weights_f32(const PanelWeightArgs& args);
+template <class T>
+void panel_weights_bf16(const PanelWeightArgs& args);
+void panel_products_f32(const PanelProductArgs& args);
+void panel_products_bf16(const PanelProductArgs& args);
 
 void winograd_products(const WinogradProductArgs& args);
 void winograd_output(const WinogradOutputArgs& args);

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <immintrin.h>
 
+#include "cpu/types.h"
+
 namespace dedit::kernels::DEDIT_ISA {
 namespace {
 
@@ -25,6 +27,9 @@ inline Vec load(const float* p) {
 inline Vec load(const uint16_t* p) {
   const __m128i h = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
+inline Vec load(const Half* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 inline void store(float* p, Vec v) {
   _mm256_storeu_ps(p, v);
@@ -77,6 +82,24 @@ inline Vec scale_by_power(Vec a, Vec n) {
   const IntVec e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
   return a * _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
 }
+/// Rows become columns.
+inline void transpose(Vec (&r)[kLanes]) {
+  Vec a[kLanes], b[kLanes];
+  for (int i = 0; i < 4; ++i) {
+    a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+    a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+  }
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 2; ++j) {  // columns 0 to 3 of each half, rows 4i to 4i + 3
+      b[4 * i + 2 * j] = _mm256_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0x44);
+      b[4 * i + 2 * j + 1] = _mm256_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0xee);
+    }
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+  }
+}
 
 #else
 
@@ -110,6 +133,9 @@ inline Vec load(const float* p) {
 inline Vec load(const uint16_t* p) {
   return from_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
+inline Vec load(const Half* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
 inline void store(float* p, Vec v) {
   _mm512_storeu_ps(p, v);
 }
@@ -121,6 +147,9 @@ inline Vec load_part(const float* p, int64_t n) {
 }
 inline Vec load_part(const uint16_t* p, int64_t n) {
   return from_bf16(_mm256_maskz_loadu_epi16(first(n), p));
+}
+inline Vec load_part(const Half* p, int64_t n) {
+  return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(n), p));
 }
 inline void store_part(float* p, Vec v, int64_t n) {
   _mm512_mask_storeu_ps(p, first(n), v);
@@ -150,6 +179,31 @@ inline Vec select_negative(Vec x, Vec a, Vec b) {
 /// a * 2^n for integer n
 inline Vec scale_by_power(Vec a, Vec n) {
   return _mm512_scalef_ps(a, n);
+}
+
+/// Rows become columns.
+inline void transpose(Vec (&r)[kLanes]) {
+  Vec a[kLanes], b[kLanes];
+  for (int i = 0; i < 8; ++i) {
+    a[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+    a[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < 2; ++j) {  // columns 0 to 3 of each quarter, rows 4i to 4i + 3
+      b[4 * i + 2 * j] = _mm512_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0x44);
+      b[4 * i + 2 * j + 1] = _mm512_shuffle_ps(a[4 * i + j], a[4 * i + j + 2], 0xee);
+    }
+  }
+  for (int i = 0; i < 4; ++i) {  // a 4x4 transposition of quarters
+    const Vec even0 = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
+    const Vec odd0 = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+    const Vec even1 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
+    const Vec odd1 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
+    r[i] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+    r[i + 4] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+    r[i + 8] = _mm512_shuffle_f32x4(even0, even1, 0xdd);
+    r[i + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xdd);
+  }
 }
 
 #endif

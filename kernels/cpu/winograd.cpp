@@ -1,11 +1,9 @@
 // Winograd F(4x4, 3x3): the three transforms and the products of one instruction-set level.
 #include "cpu/winograd.h"
 
-#include <algorithm>
-#include <array>
-
 #include "cpu/local.h"
-#include "cpu/vec.h"
+#include "cpu/panel_block.h"
+#include "cpu/vec_math.h"
 
 namespace dedit::kernels::DEDIT_ISA {
 namespace {
@@ -60,113 +58,108 @@ inline Four transform_output(const Six& m) {
           fma(set1(kP2 * kP), difference_p, fma(set1(kQ2 * kQ), difference_q, m[5]))};
 }
 
-// A register block of the products: kRows tiles by two vectors of output channels.
-#if defined(DEDIT_ISA_avx2)
-constexpr int64_t kRows = 6;
-#else
-constexpr int64_t kRows = 14;
-#endif
-constexpr int64_t kPanel = 2 * kLanes;  // columns
+/// The 36 pixels of a tile at its first channel; null outside the picture.
+template <class T>
+struct Pixels {
+  const T* at[kWinogradProducts];
 
-/// m [rows, panel] (+)= v [rows, count] u [count, panel]
-template <int rows>
-void product_block(const WinogradProductArgs& a, const float* v, const float* u, float* m) {
-  Vec sums[rows][2];
-#pragma GCC unroll 14
-  for (int r = 0; r < rows; ++r) {
-    const float* old = m + r * kWinogradColumns;
-    sums[r][0] = a.add ? load(old) : set1(0);
-    sums[r][1] = a.add ? load(old + kLanes) : set1(0);
-  }
-  for (int64_t k = 0; k < a.count; ++k) {
-    const Vec u0 = load(u + k * kPanel), u1 = load(u + k * kPanel + kLanes);
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; ++r) {
-      const Vec value = set1(v[r * a.count + k]);
-      sums[r][0] = fma(value, u0, sums[r][0]);
-      sums[r][1] = fma(value, u1, sums[r][1]);
+  explicit Pixels(const WinogradInputArgs& a) {
+    const int64_t top = a.tile / a.plane.tiles_wide() * kWinogradTile - 1;
+    const int64_t left = a.tile % a.plane.tiles_wide() * kWinogradTile - 1;
+    const int halved = a.is_doubled ? 1 : 0;
+    for (int64_t i = 0; i < kWinogradProducts; ++i) {
+      const int64_t row = top + i / 6, column = left + i % 6;
+      const bool inside = row >= 0 && row < a.plane.height && column >= 0 && column < a.plane.width;
+      const int64_t pixel = (row >> halved) * (a.plane.width >> halved) + (column >> halved);
+      at[i] = inside ? static_cast<const T*>(a.x) + pixel * a.channels : nullptr;
     }
   }
-#pragma GCC unroll 14
-  for (int r = 0; r < rows; ++r) {
-    store(m + r * kWinogradColumns, sums[r][0]);
-    store(m + r * kWinogradColumns + kLanes, sums[r][1]);
-  }
-}
+};
 
-using ProductBlock = void (*)(const WinogradProductArgs&, const float*, const float*, float*);
-template <int... rows>
-constexpr std::array<ProductBlock, sizeof...(rows)> product_blocks(
-    std::integer_sequence<int, rows...>) {
-  return {product_block<rows + 1>...};
+/// v = B' d B, where pixel(p, channel, lanes) gives d.
+template <class Pixel>
+void transform_tile(const WinogradInputArgs& a, int64_t c, int64_t lanes, const Pixel& pixel) {
+  Six columns[6];  // B' d, by column of d
+  for (size_t j = 0; j < 6; ++j) {
+    Six d;
+    for (size_t i = 0; i < 6; ++i) d[i] = pixel(6 * i + j);
+    columns[j] = transform_input(d);
+  }
+  for (size_t i = 0; i < 6; ++i) {
+    const Six row = transform_input(
+        {columns[0][i], columns[1][i], columns[2][i], columns[3][i], columns[4][i], columns[5][i]});
+    for (size_t j = 0; j < 6; ++j) {
+      store(a.v + int64_t(6 * i + j) * a.v_product + c, row[j], lanes);
+    }
+  }
 }
 
 }  // namespace
 
 template <class T>
 void winograd_input(const WinogradInputArgs& a) {
-  const int64_t top = a.tile / a.plane.tiles_wide() * kWinogradTile - 1;
-  const int64_t left = a.tile % a.plane.tiles_wide() * kWinogradTile - 1;
-  const T* x = static_cast<const T*>(a.x);
-  for_each_vec(a.count, [&](int64_t c, int64_t lanes) {
-    Six columns[6];  // B' d, by column of d
-    for (int64_t j = 0; j < 6; ++j) {
-      Six d;
-      for (int64_t i = 0; i < 6; ++i) {
-        const int64_t row = top + i, column = left + j;
-        const bool inside =
-            row >= 0 && row < a.plane.height && column >= 0 && column < a.plane.width;
-        d[size_t(i)] =
-            inside ? load(x + (row * a.plane.width + column) * a.channels + c, lanes) : set1(0);
-      }
-      columns[j] = transform_input(d);
-    }
-    for (size_t i = 0; i < 6; ++i) {
-      const Six row = transform_input({columns[0][i], columns[1][i], columns[2][i], columns[3][i],
-                                       columns[4][i], columns[5][i]});
-      for (size_t j = 0; j < 6; ++j) {
-        store(a.v + int64_t(6 * i + j) * a.v_product + c, row[j], lanes);
-      }
-    }
+  const Pixels<T> pixels(a);
+  if (!a.mean) {
+    for_each_vec(a.count, [&](int64_t c, int64_t lanes) {
+      transform_tile(a, c, lanes, [&](size_t p) {
+        return pixels.at[p] ? load(pixels.at[p] + c, lanes) : set1(0);
+      });
+    });
+    return;
+  }
+  with_activation(a.activation, [&](auto kind) {
+    for_each_vec(a.count, [&](int64_t c, int64_t lanes) {
+      const Vec mean = load(a.mean + c, lanes), scale = load(a.scale + c, lanes);
+      const Vec shift = load(a.shift + c, lanes);
+      transform_tile(a, c, lanes, [&](size_t p) {
+        if (!pixels.at[p]) return set1(0);
+        const Vec normed = fma(load(pixels.at[p] + c, lanes) - mean, scale, shift);
+        return activate<decltype(kind)::value>(normed);
+      });
+    });
   });
 }
 
 template <class T>
 void winograd_weights(const WinogradWeightArgs& a) {
-  for (int64_t c = 0; c < kWinogradColumns; c += kLanes) {
-    for (int64_t k = 0; k < a.count; ++k) {
-      const T* g = static_cast<const T*>(a.w) + k * 9 * kWinogradColumns + c;
-      const auto tap = [&](int64_t i) { return load(g + i * kWinogradColumns); };
-      Six columns[3];
-      for (int64_t j = 0; j < 3; ++j) {
-        columns[j] = transform_weights(tap(j), tap(3 + j), tap(6 + j));
+  float g[9 * kLanes * kLanes];  // a vector of output channels for each tap of kLanes channels
+  for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
+    for_each_vec(a.count, [&](int64_t first, int64_t channels) {
+      for_each_vec(9 * channels, [&](int64_t i, int64_t n) {
+        Vec rows[kLanes];
+        load_columns<T>(a.rows->row + c, 9 * (a.first + first) + i, n, rows);
+        for (int64_t j = 0; j < n; ++j) store(g + (i + j) * kLanes, rows[j]);
+      });
+      for (int64_t k = 0; k < channels; ++k) {
+        const auto tap = [&](int64_t i) { return load(g + (9 * k + i) * kLanes); };
+        Six columns[3];
+        for (int64_t j = 0; j < 3; ++j) {
+          columns[j] = transform_weights(tap(j), tap(3 + j), tap(6 + j));
+        }
+        float* u = a.u + (c / kPanel * a.count + first + k) * kPanel + c % kPanel;
+        for (size_t i = 0; i < 6; ++i) {
+          const Six row = transform_weights(columns[0][i], columns[1][i], columns[2][i]);
+          for (size_t j = 0; j < 6; ++j) store(u + int64_t(6 * i + j) * a.u_product, row[j]);
+        }
       }
-      float* u = a.u + (c / kPanel * a.count + k) * kPanel + c % kPanel;
-      for (size_t i = 0; i < 6; ++i) {
-        const Six row = transform_weights(columns[0][i], columns[1][i], columns[2][i]);
-        for (size_t j = 0; j < 6; ++j) store(u + int64_t(6 * i + j) * a.u_product, row[j]);
-      }
-    }
+    });
   }
 }
 
 void winograd_products(const WinogradProductArgs& a) {
-  static constexpr auto blocks = product_blocks(std::make_integer_sequence<int, int(kRows)>{});
-  const int64_t n_blocks = (a.tiles + kRows - 1) / kRows;
   for (int64_t p = 0; p < kWinogradProducts; ++p) {
-    for (int64_t c = 0; c < kWinogradColumns; c += kPanel) {
-      const float* u = a.u + p * a.u_product + c * a.count;
-      for (int64_t b = 0; b < n_blocks; ++b) {  // of nearly equal height
-        const int64_t first = a.tiles * b / n_blocks, end = a.tiles * (b + 1) / n_blocks;
-        blocks[size_t(end - first - 1)](a, a.v + p * a.v_product + first * a.count, u,
-                                        a.m + p * a.m_product + first * kWinogradColumns + c);
-      }
-    }
+    panel_products_f32({.x = a.v + p * a.v_product,
+                        .x_row = a.count,
+                        .u = a.u + p * a.u_product,
+                        .m = a.m + p * a.m_product,
+                        .rows = a.tiles,
+                        .count = a.count,
+                        .add = a.add});
   }
 }
 
 void winograd_output(const WinogradOutputArgs& a) {
-  for (int64_t c = 0; c < kWinogradColumns; c += kLanes) {
+  for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
     Four columns[6];
     for (int64_t j = 0; j < 6; ++j) {
       Six m;
@@ -177,7 +170,7 @@ void winograd_output(const WinogradOutputArgs& a) {
       const Four row = transform_output({columns[0].at[i], columns[1].at[i], columns[2].at[i],
                                          columns[3].at[i], columns[4].at[i], columns[5].at[i]});
       for (size_t j = 0; j < 4; ++j) {
-        store(a.acc + int64_t(4 * i + j) * kWinogradColumns + c, row.at[j]);
+        store(a.acc + int64_t(4 * i + j) * kPanelColumns + c, row.at[j]);
       }
     }
   }
@@ -187,5 +180,6 @@ template void winograd_input<float>(const WinogradInputArgs&);
 template void winograd_input<uint16_t>(const WinogradInputArgs&);
 template void winograd_weights<float>(const WinogradWeightArgs&);
 template void winograd_weights<uint16_t>(const WinogradWeightArgs&);
+template void winograd_weights<Half>(const WinogradWeightArgs&);
 
 }  // namespace dedit::kernels::DEDIT_ISA

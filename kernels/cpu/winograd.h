@@ -11,11 +11,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/panel.h"
+#include "cpu/types.h"
+
 namespace dedit::kernels {
 
 constexpr int64_t kWinogradTile = 4;       ///< output pixels on a side
 constexpr int64_t kWinogradProducts = 36;  ///< matrix products: input pixels of a tile
-constexpr int64_t kWinogradColumns = 64;   ///< output channels of a block
 
 /// Tiles of one image, in rows of ceil(width / 4); what lies outside the picture is 0.
 struct WinogradPlane {
@@ -28,18 +30,24 @@ struct WinogradPlane {
 /// v[p] = B' d B of one tile, `count` channels for each product p.
 struct WinogradInputArgs {
   const void* x = nullptr;  ///< [height, width, channels] of the tile's image, at the first channel
-  WinogradPlane plane;
-  int64_t channels = 0;   ///< of x
-  int64_t count = 0;      ///< channels to transform
-  int64_t tile = 0;       ///< in its image
+  WinogradPlane plane;      ///< of the output
+  bool is_doubled = false;  ///< x has half the height and width; each pixel stands for 2x2
+  int64_t channels = 0;     ///< of x
+  int64_t count = 0;        ///< channels to transform
+  int64_t tile = 0;         ///< in its image
+  /// If not null, [count] each: the input is activation((x - mean) * scale + shift), 0 outside.
+  const float* mean = nullptr;
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  Activation activation = Activation::kNone;
   float* v = nullptr;     ///< the tile's row of the first product
   int64_t v_product = 0;  ///< elements from a product to the next
 };
 
-/// u[p] = G g G' for `count` input channels by one block of output channels, in panels of the
-/// columns that a register block covers.
+/// u[p] = G g G' for `count` input channels by one block of output channels, in panels.
 struct WinogradWeightArgs {
-  const void* w = nullptr;  ///< [count, 9, 64]
+  const WeightRows* rows = nullptr;  ///< [channels, 3, 3] each
+  int64_t first = 0;                 ///< input channel
   int64_t count = 0;
   float* u = nullptr;  ///< [36] x [panels, count, columns]
   int64_t u_product = 0;

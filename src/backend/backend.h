@@ -18,7 +18,8 @@
 
 namespace dedit {
 
-enum class Act : uint8_t { kNone, kSilu, kGelu, kQuickGelu };  // kGelu is the exact (erf) form
+/// kGelu is the exact (erf) form. kGeGlu halves the columns: x[:C] * gelu(x[C:]).
+enum class Act : uint8_t { kNone, kSilu, kGelu, kQuickGelu, kGeGlu };
 
 struct Conv2dParams {
   int kernel = 3;
@@ -29,7 +30,8 @@ struct Conv2dParams {
   } pad;
 };
 
-/// Weights in the backend's own layout with their bias; made once at load, never changed.
+/// Weights with their bias, in the backend's own layout or as the checkpoint stores them (then this
+/// keeps its mapping alive); made once at load, never changed.
 class PackedWeight {
  public:
   virtual ~PackedWeight() = default;
@@ -65,7 +67,8 @@ struct ConvInput {
 };
 
 /// Fusions that a backend can do inside one op; ops.cpp composes plain ops where it says no.
-enum class Fusion : uint8_t { kConvConcat, kConvNorm, kConvUpsample };
+/// kGeGlu is Act::kGeGlu in a linear layer's epilogue, without row bias and residual.
+enum class Fusion : uint8_t { kConvConcat, kConvNorm, kConvUpsample, kGeGlu };
 
 /// Columns [first, first + width) of a [B, T, C] tensor: q, k and v may be parts of one product.
 struct Columns {
@@ -94,7 +97,7 @@ class Backend {
   virtual std::string description() const = 0;
   virtual MemoryResource& memory() = 0;
   virtual DType param_dtype() const { return DType::kF32; }
-  virtual bool fuses(Fusion) const { return false; }
+  virtual bool fuses(Fusion, const PackedWeight&) const { return false; }
 
   // Loading. `compute` is the type of the activations the weight will meet.
   /// weight [O, I, k, k], bias [O] or absent.
@@ -114,7 +117,8 @@ class Backend {
   /// input [B, H, W, I] -> y [B, H', W', O]
   virtual void conv2d(const ConvInput& input, const PackedWeight& w, const Conv2dParams& params,
                       const Epilogue& epilogue, Tensor& y) = 0;
-  /// x [..., I] -> y [..., O]; row_bias needs x [B, T, I] or [B, I].
+  /// x [..., I] -> y [..., O], or [..., O / 2] with Act::kGeGlu; row_bias needs x [B, T, I] or
+  /// [B, I].
   virtual void linear(const Tensor& x, const PackedWeight& w, const Epilogue& epilogue,
                       Tensor& y) = 0;
   /// x [B, H, W, C] (or [B, T, C]), biased variance over each group. y may alias x.

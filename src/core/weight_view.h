@@ -1,17 +1,21 @@
 // WeightView: one tensor of a checkpoint, as stored, in host memory.
 #pragma once
 
+#include <memory>
+
 #include "core/dtype.h"
 #include "core/tensor.h"
 
 namespace dedit {
 
-/// Does not own: the checkpoint's mapping must outlive it. `data` need not be aligned.
-/// A null `data` means absent (no bias, or missing while a checkpoint is being checked).
+/// `data` need not be aligned; null means absent (no bias, or missing while a checkpoint is being
+/// checked).
 struct WeightView {
   const void* data = nullptr;
   DType dtype = DType::kF32;  ///< kF32, kF16 or kBF16
   Shape shape;                ///< as in PyTorch: linear [O, I], convolution [O, I, kh, kw]
+  /// Keeps data alive: the checkpoint's mapping. Null where whoever made the view does that.
+  std::shared_ptr<const void> owner = nullptr;
 
   explicit operator bool() const { return data != nullptr; }
   int64_t numel() const { return shape.numel(); }

@@ -140,10 +140,11 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::string& 
   file->bytes_ = checked_size(fd, path);
   void* mapping = ::mmap(nullptr, file->bytes_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (mapping == MAP_FAILED) refuse(path, str("cannot be mapped: ", std::strerror(errno)), "");
-  file->mapping_ = mapping;
+  const auto* start = static_cast<const std::byte*>(mapping);
+  file->mapping_.reset(
+      start, [mapping, bytes = file->bytes_](const std::byte*) { ::munmap(mapping, bytes); });
   // Deep read-ahead: loading a file that is not cached runs at 2.8 GB/s instead of 0.2 to 1.1.
   static_cast<void>(::madvise(mapping, file->bytes_, MADV_SEQUENTIAL));
-  const auto* start = static_cast<const std::byte*>(mapping);
   file->header_bytes_ = checked_header_bytes({start, file->bytes_}, path);
 
   const size_t data_start = kLengthBytes + file->header_bytes_;
@@ -160,6 +161,7 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::string& 
     }
     WeightView view;
     view.data = start + data_start + entry.begin;
+    view.owner = file->mapping_;
     view.dtype = dtype->dtype;
     for (const int64_t d : entry.shape) view.shape.append(d);
     file->tensors_.emplace(entry.name, view);
@@ -167,16 +169,12 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::string& 
   return file;
 }
 
-SafetensorsFile::~SafetensorsFile() {
-  if (mapping_ != nullptr) ::munmap(mapping_, bytes_);
-}
-
 std::string_view SafetensorsFile::header() const {
-  return {static_cast<const char*>(mapping_) + kLengthBytes, header_bytes_};
+  return {reinterpret_cast<const char*>(mapping_.get()) + kLengthBytes, header_bytes_};
 }
 
 std::span<const std::byte> SafetensorsFile::data() const {
-  const std::span all(static_cast<const std::byte*>(mapping_), bytes_);
+  const std::span all(mapping_.get(), bytes_);
   return all.subspan(kLengthBytes + header_bytes_);
 }
 

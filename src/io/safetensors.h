@@ -33,14 +33,14 @@ class SafetensorsFile {
   /// All bytes after the header.
   std::span<const std::byte> data() const;
 
-  ~SafetensorsFile();
+  ~SafetensorsFile() = default;
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
  private:
   SafetensorsFile() = default;
   std::string path_;
-  void* mapping_ = nullptr;
+  std::shared_ptr<const std::byte> mapping_;  // the views share it: they may outlive the file
   size_t bytes_ = 0;
   size_t header_bytes_ = 0;
   std::map<std::string, WeightView, std::less<>> tensors_;

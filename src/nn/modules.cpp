@@ -96,7 +96,7 @@ FeedForward::FeedForward(const Build& build, const Weights& w, int width)
       out(build, w / "net" / 2, 4 * width, width) {}
 
 Tensor FeedForward::operator()(Ctx& ctx, const Tensor& x, const Tensor& residual) const {
-  return out(ctx, ops::geglu(ctx, proj(ctx, x)), {.residual = &residual});
+  return out(ctx, ops::linear_geglu(ctx, x, *proj.weight), {.residual = &residual});
 }
 
 std::vector<float> timestep_features(std::span<const double> timesteps, int width,

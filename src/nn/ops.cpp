@@ -39,18 +39,18 @@ Tensor conv2d(Ctx& ctx, const ConvInput& input, const PackedWeight& w, const Con
   check_cancel(ctx);
   ConvInput in = input;
   Tensor joined, normed, enlarged;
-  if (in.concat && !ctx.backend.fuses(Fusion::kConvConcat)) {
+  if (in.concat && !ctx.backend.fuses(Fusion::kConvConcat, w)) {
     joined = concat(ctx, *in.x, *in.concat);
     in.x = &joined;
     in.concat = nullptr;
   }
-  if (in.norm && !ctx.backend.fuses(Fusion::kConvNorm)) {
+  if (in.norm && !ctx.backend.fuses(Fusion::kConvNorm, w)) {
     DEDIT_ASSERT(!in.concat);
     normed = group_norm(ctx, *in.x, *in.norm);
     in.x = &normed;
     in.norm = nullptr;
   }
-  if (in.upsample2x && !ctx.backend.fuses(Fusion::kConvUpsample)) {
+  if (in.upsample2x && !ctx.backend.fuses(Fusion::kConvUpsample, w)) {
     DEDIT_ASSERT(!in.concat && !in.norm);
     enlarged = upsample_nearest(ctx, *in.x, 2 * in.x->dim(1), 2 * in.x->dim(2));
     in.x = &enlarged;
@@ -97,13 +97,19 @@ Tensor layer_norm(Ctx& ctx, const Tensor& x, const Tensor& gamma, const Tensor& 
   return y;
 }
 
-Tensor geglu(Ctx& ctx, const Tensor& x) {
+Tensor linear_geglu(Ctx& ctx, const Tensor& x, const PackedWeight& w) {
   check_cancel(ctx);
+  require(x.dim(-1) == w.in && w.out % 2 == 0, "linear_geglu", x.shape(), Shape{w.out, w.in});
   Shape shape = x.shape();
-  require(shape[-1] % 2 == 0, "geglu", shape, shape);
-  shape.set(-1, shape[-1] / 2);
+  shape.set(-1, w.out / 2);
+  if (ctx.backend.fuses(Fusion::kGeGlu, w)) {
+    Tensor y = ctx.pool.make(shape, x.dtype());
+    ctx.backend.linear(x, w, {.act = Act::kGeGlu}, y);
+    return y;
+  }
+  const Tensor both = linear(ctx, x, w);
   Tensor y = ctx.pool.make(shape, x.dtype());
-  ctx.backend.geglu(x, y);
+  ctx.backend.geglu(both, y);
   return y;
 }
 

@@ -38,7 +38,8 @@ Tensor conv2d(Ctx&, const ConvInput& input, const PackedWeight&, const Conv2dPar
 Tensor linear(Ctx&, const Tensor& x, const PackedWeight&, const Epilogue& = {});
 Tensor group_norm(Ctx&, const Tensor& x, const InputNorm&);
 Tensor layer_norm(Ctx&, const Tensor& x, const Tensor& gamma, const Tensor& beta, float eps);
-Tensor geglu(Ctx&, const Tensor& x);
+/// geglu of a linear layer -> [..., O / 2]
+Tensor linear_geglu(Ctx&, const Tensor& x, const PackedWeight&);
 Tensor attention(Ctx&, const Columns& q, const Columns& k, const Columns& v,
                  const AttentionParams&);
 Tensor activation(Ctx&, const Tensor& x, Act);

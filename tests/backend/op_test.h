@@ -44,6 +44,13 @@ struct Weights3 {
   PackedWeightPtr cpu, ref, mag;
 };
 
+/// A view that keeps its data, as those of a checkpoint do: packed weights may refer to it.
+template <class T>
+WeightView owning_view(const std::vector<T>& data, const Shape& shape, DType dtype = DType::kF32) {
+  const auto owner = std::make_shared<const std::vector<T>>(data);
+  return {owner->data(), dtype, shape, owner};
+}
+
 class OpTest : public ::testing::TestWithParam<std::tuple<kernels::IsaLevel, DType>> {
  protected:
   DType dtype() const { return std::get<1>(GetParam()); }

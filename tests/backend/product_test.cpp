@@ -1,4 +1,6 @@
 // Convolutions and linear layers of the CPU backend.
+#include <functional>
+
 #include "op_test.h"
 
 #include "dedit/error.h"
@@ -46,6 +48,7 @@ const ConvCase kConvCases[] = {
     {2, 17, 5, 70, 100, kThree, 2},
     {1, 3, 30, 530, 33, kThree, 0, true},
     {1, 33, 35, 16, 600, kThree},
+    {2, 63, 65, 18, 65, kThree, 2, true},  // enough tiles to be taken one block after the other
     {1, 5, 5, 6, 10, {.kernel = 5, .stride = 1, .pad = {2, 2, 2, 2}}},
 };
 
@@ -56,12 +59,11 @@ class ConvTest : public OpTest {
     for (float& v : wm) v = std::abs(v);
     for (float& v : bm) v = std::abs(v);
     const Shape shape{c.out, c.in, c.params.kernel, c.params.kernel};
-    const auto view = [&](const std::vector<float>& data, const Shape& s) {
-      return WeightView{data.data(), DType::kF32, s};
-    };
-    return {cpu.pack_conv2d(view(w, shape), view(b, {c.out}), c.params, dtype()),
-            ref->pack_conv2d(view(w, shape), view(b, {c.out}), c.params, DType::kF64),
-            ref->pack_conv2d(view(wm, shape), view(bm, {c.out}), c.params, DType::kF64)};
+    const WeightView weight = owning_view(w, shape), bias = owning_view(b, {c.out});
+    return {
+        cpu.pack_conv2d(weight, bias, c.params, dtype()),
+        ref->pack_conv2d(weight, bias, c.params, DType::kF64),
+        ref->pack_conv2d(owning_view(wm, shape), owning_view(bm, {c.out}), c.params, DType::kF64)};
   }
   Shape output_shape(const ConvCase& c) const {
     const auto size = [&](int64_t n, int before, int after) {
@@ -129,12 +131,52 @@ TEST_P(ConvTest, AnImageInABatchIsTheImageAloneToTheBit) {
 }
 
 TEST_P(ConvTest, RefusesFusionsItDoesNotClaim) {
-  const ConvCase c{1, 2, 2, 4, 4, kThree};
-  const Weights3 w = pack(random(c.out * c.in * 9, dtype()), random(c.out, DType::kF32), c);
-  const Values x = random_values({1, 2, 2, 4}, dtype());
-  Tensor y = cpu_pool.make({1, 4, 4, 4}, dtype());
-  ASSERT_FALSE(cpu.fuses(Fusion::kConvUpsample));
-  EXPECT_THROW(cpu.conv2d({.x = &x.cpu, .upsample2x = true}, *w.cpu, c.params, {}, y), Error);
+  for (const int64_t out : {4, 64}) {
+    const ConvCase c{1, 2, 2, 32, out, kThree};
+    const Weights3 w = pack(random(c.out * c.in * 9, dtype()), random(c.out, DType::kF32), c);
+    const Values x = random_values({1, 2, 2, 16}, dtype());
+    Tensor y = cpu_pool.make({1, 2, 2, out}, dtype());
+    ASSERT_FALSE(cpu.fuses(Fusion::kConvConcat, *w.cpu));
+    EXPECT_THROW(cpu.conv2d({.x = &x.cpu, .concat = &x.cpu}, *w.cpu, c.params, {}, y), Error);
+  }
+}
+
+// A norm and an enlargement inside the convolution against the same as ops of their own: the
+// normalised input is not rounded to bf16 between them, so both are held against the reference.
+TEST_P(ConvTest, FusedInputsMatchReferenceForAnyThreads) {
+  for (const ConvCase& c : {ConvCase{2, 7, 9, 32, 40, kThree}, ConvCase{1, 92, 92, 16, 33, kThree},
+                            ConvCase{2, 3, 5, 1030, 70, kThree}}) {
+    for (const bool doubled : {false, true}) {
+      if (doubled && c.height > 50) continue;  // as the others, but slow in double
+      SCOPED_TRACE(::testing::Message() << c << (doubled ? " doubled" : ""));
+      const auto weight = random(c.out * c.in * 9, dtype(), 0.1f, 1 / std::sqrt(9 * float(c.in)));
+      const Weights3 w = pack(weight, random(c.out, DType::kF32), c);
+      if (!cpu.fuses(Fusion::kConvNorm, *w.cpu)) GTEST_SKIP() << "this level leaves it to oneDNN";
+      ASSERT_TRUE(cpu.fuses(Fusion::kConvUpsample, *w.cpu));
+      const Values x = random_values({c.batch, c.height, c.width, c.in}, dtype(), 0.5f, 3);
+      const Values gamma = random_values({c.in}, DType::kF32, 1);
+      const Values beta = random_values({c.in}, DType::kF32);
+      const int scale = doubled ? 2 : 1, groups = c.in % 8 == 0 ? 8 : 2;
+      const Values y = outputs({c.batch, scale * c.height, scale * c.width, c.out}, dtype());
+      const InputNorm of_ref{&gamma.ref, &beta.ref, groups}, of_cpu{&gamma.cpu, &beta.cpu, groups};
+      Tensor normed = ref_pool.make(x.ref.shape(), DType::kF64);
+      ref->group_norm(x.ref, of_ref, normed);
+      Tensor input = ref_pool.make({c.batch, y.ref.dim(1), y.ref.dim(2), c.in}, DType::kF64);
+      ref->upsample_nearest(normed, input);
+      Tensor ref_y = y.ref, mag_y = y.mag, cpu_y = y.cpu;
+      ref->conv2d({.x = &input}, *w.ref, c.params, {}, ref_y);
+      for (int64_t i = 0; i < input.numel(); ++i) {
+        input.data<double>()[i] = std::abs(input.data<double>()[i]);
+      }
+      ref->conv2d({.x = &input}, *w.mag, c.params, {}, mag_y);
+      expect_same_for_any_threads(cpu_y, [&] {
+        cpu.conv2d({.x = &x.cpu, .norm = &of_cpu, .upsample2x = doubled}, *w.cpu, c.params, {},
+                   cpu_y);
+      });
+      // The norm's own roundings enter as one more in each of the terms.
+      EXPECT_CLOSE(floats(cpu_y), doubles(ref_y), doubles(mag_y), double(9 * c.in + 12), dtype());
+    }
+  }
 }
 
 // Winograd's transforms make errors larger than those of a plain sum. The bound is that of exact
@@ -151,8 +193,7 @@ TEST(Winograd, StaysWithinTwoInAHundredThousandOfTheLargestOutput) {
       std::vector<float> x(size_t(shape.numel())), weight(size_t(64 * in * 9)), bias(64);
       for (float& v : x) v = normal(engine) * (engine() % 64 == 0 ? 30.0f : 1.0f);
       for (float& v : weight) v = 0.02f + normal(engine) / std::sqrt(9 * float(in));
-      const WeightView w{weight.data(), DType::kF32, {64, in, 3, 3}};
-      const WeightView b{bias.data(), DType::kF32, {64}};
+      const WeightView w = owning_view(weight, {64, in, 3, 3}), b = owning_view(bias, {64});
       Tensor cx = cpu_pool.make(shape, DType::kF32), rx = ref_pool.make(shape, DType::kF64);
       Tensor cy = cpu_pool.make(out_shape, DType::kF32), ry = ref_pool.make(out_shape, DType::kF64);
       cpu.upload(x.data(), cx);
@@ -194,35 +235,39 @@ const LinearCase kLinearCases[] = {
     {{2, 7, 5}, 31, {100}, 1, true},
     {{1, 64}, 1280, {36}, 0, true},
     {{4, 3}, 16, {1000}, 4},
+    {{2, 300}, 2600, {70}, 0, true},
+    {{600}, 1290, {33, 40}, 0, true, Act::kSilu},
 };
 
 class LinearTest : public OpTest {
  protected:
-  Weights3 pack(const LinearCase& c, DType stored = DType::kF32) {
+  using Views = std::span<const WeightView>;
+  using Pack = std::function<PackedWeightPtr(Views, Views, DType)>;
+  using Linear = std::function<void(const Tensor&, const PackedWeight&, const Epilogue&, Tensor&)>;
+
+  Weights3 pack(const LinearCase& c, DType stored = DType::kF32, const Pack& pack_cpu = {}) {
     Weights3 packed;
     std::vector<std::vector<float>> w, b, wm, bm;
     std::vector<WeightView> wv, bv, wmv, bmv;
-    std::vector<std::vector<uint16_t>> small;
     for (int64_t out : c.outs) {
       w.push_back(random(out * c.in, dtype(), 0.05f, 1.0f / std::sqrt(float(c.in))));
       b.push_back(random(out, DType::kF32));
     }
-    small.reserve(2 * w.size());
     for (size_t i = 0; i < w.size(); ++i) {
-      WeightView view{w[i].data(), DType::kF32, {c.outs[i], c.in}};
+      WeightView view = owning_view(w[i], {c.outs[i], c.in});
       if (stored != DType::kF32) {
-        small.emplace_back();
+        std::vector<uint16_t> small;
         for (float& v : w[i]) {
-          small.back().push_back(stored == DType::kF16 ? to_half(v).bits : to_bfloat16(v).bits);
-          v = stored == DType::kF16 ? to_float(Half{small.back().back()})
-                                    : to_float(BFloat16{small.back().back()});
+          small.push_back(stored == DType::kF16 ? to_half(v).bits : to_bfloat16(v).bits);
+          v = stored == DType::kF16 ? to_float(Half{small.back()})
+                                    : to_float(BFloat16{small.back()});
         }
-        view = {small.back().data(), stored, {c.outs[i], c.in}};
+        view = owning_view(small, {c.outs[i], c.in}, stored);
       }
       wv.push_back(view);
-      if (c.bias) bv.push_back({b[i].data(), DType::kF32, {c.outs[i]}});
+      if (c.bias) bv.push_back(owning_view(b[i], {c.outs[i]}));
     }
-    packed.cpu = cpu.pack_linear(wv, bv, dtype());
+    packed.cpu = pack_cpu ? pack_cpu(wv, bv, dtype()) : cpu.pack_linear(wv, bv, dtype());
     packed.ref = ref->pack_linear(wv, bv, DType::kF64);
     for (size_t i = 0; i < w.size(); ++i) {
       wm.push_back(w[i]);
@@ -236,7 +281,8 @@ class LinearTest : public OpTest {
     return packed;
   }
 
-  void expect_match(const LinearCase& c, const Weights3& w, DType x_type, DType y_type) {
+  void expect_match(const LinearCase& c, const Weights3& w, DType x_type, DType y_type,
+                    const Linear& linear_cpu = {}) {
     Shape xs = c.rows, ys = c.rows;
     xs.append(c.in);
     ys.append(w.cpu->out);
@@ -249,6 +295,7 @@ class LinearTest : public OpTest {
       Epilogue e{.act = act};
       if (c.row_bias) e.row_bias = &(row_bias.*side);
       if (c.residual) e.residual = &(residual.*side);
+      if (linear_cpu && &backend == &cpu) return linear_cpu(x.*side, pw, e, out);
       backend.linear(x.*side, pw, e, out);
     };
     run(*ref, *w.ref, &Values::ref, c.act);
@@ -262,6 +309,22 @@ TEST_P(LinearTest, MatchesReferenceForAnyThreads) {
   for (const LinearCase& c : kLinearCases) {
     SCOPED_TRACE(::testing::Message() << c.rows.str() << " x " << c.in << " -> " << c.outs[0]);
     expect_match(c, pack(c), dtype(), dtype());
+  }
+}
+
+// What AMX uses for bf16, at every level: oneDNN's products behind our epilogue.
+TEST_P(LinearTest, OneDnnProductsMatchReferenceForAnyThreads) {
+  const kernels::IsaLevel level = std::get<0>(GetParam());
+  cpu::Products products(kernels::kernel_table(level), cpu::has_bf16_products(level));
+  for (const LinearCase& c : kLinearCases) {
+    SCOPED_TRACE(::testing::Message() << c.rows.str() << " x " << c.in << " -> " << c.outs[0]);
+    const Weights3 w = pack(c, DType::kF32, [&](auto weights, auto biases, DType compute) {
+      return products.pack_linear(weights, biases, compute);
+    });
+    expect_match(c, w, dtype(), dtype(),
+                 [&](const Tensor& x, const PackedWeight& packed, const Epilogue& e, Tensor& y) {
+                   products.linear(x, packed, e, y);
+                 });
   }
 }
 
@@ -311,8 +374,8 @@ TEST_P(LinearTest, TypesOfInputAndOutputMayDifferFromTheWeights) {
 
 TEST_P(LinearTest, SplitRowsAreTheStackedWeightsInOrder) {
   const std::vector<float> a{1, 2}, b{3, 4, 5, 6}, bias_b{100, 200};
-  const WeightView weights[] = {{a.data(), DType::kF32, {1, 2}}, {b.data(), DType::kF32, {2, 2}}};
-  const WeightView biases[] = {{}, {bias_b.data(), DType::kF32, {2}}};
+  const WeightView weights[] = {owning_view(a, {1, 2}), owning_view(b, {2, 2})};
+  const WeightView biases[] = {{}, owning_view(bias_b, {2})};
   const auto w = cpu.pack_linear(weights, biases, dtype());
   EXPECT_EQ(w->in, 2);
   EXPECT_EQ(w->out, 3);
@@ -323,9 +386,51 @@ TEST_P(LinearTest, SplitRowsAreTheStackedWeightsInOrder) {
   EXPECT_EQ(floats(y), (std::vector<float>{21, rounded(143, dtype()), rounded(265, dtype())}));
 }
 
+TEST_P(LinearTest, StackedWeightsMayBeStoredInDifferentTypes) {
+  const std::vector<float> a{1, 2};
+  const std::vector<uint16_t> b{to_half(3.0f).bits, to_half(-4.0f).bits};
+  const WeightView weights[] = {owning_view(a, {1, 2}), owning_view(b, {1, 2}, DType::kF16)};
+  const auto w = cpu.pack_linear(weights, {}, dtype());
+  const Values x = values({1, 10}, {1, 2}, dtype());
+  Tensor y = cpu_pool.make({1, 2}, dtype());
+  cpu.linear(x.cpu, *w, {}, y);
+  EXPECT_EQ(floats(y), (std::vector<float>{21, -37}));
+}
+
+TEST_P(LinearTest, FusedGeGluMatchesReferenceForAnyThreads) {
+  for (const LinearCase& c : {LinearCase{{2, 70}, 96, {2 * 100}}, LinearCase{{5}, 1300, {64}},
+                              LinearCase{{3, 9}, 32, {2 * 1}}, LinearCase{{530}, 40, {2 * 64}}}) {
+    SCOPED_TRACE(::testing::Message() << c.rows.str() << " x " << c.in << " -> " << c.outs[0]);
+    const Weights3 w = pack(c);
+    if (!cpu.fuses(Fusion::kGeGlu, *w.cpu)) GTEST_SKIP() << "this level leaves it to oneDNN";
+    Shape xs = c.rows, both = c.rows, ys = c.rows;
+    xs.append(c.in);
+    both.append(c.outs[0]);
+    ys.append(c.outs[0] / 2);
+    const Values x = random_values(xs, dtype(), 0.2f), y = outputs(ys, dtype());
+    Tensor product = ref_pool.make(both, DType::kF64), magnitude = ref_pool.make(both, DType::kF64);
+    Tensor ref_y = y.ref, cpu_y = y.cpu;
+    ref->linear(x.ref, *w.ref, {}, product);
+    ref->linear(x.mag, *w.mag, {}, magnitude);
+    ref->geglu(product, ref_y);
+    // d(v gelu(g)): |gelu'| is below 1.13 and |gelu(g)| at most |g|.
+    const int64_t n = c.outs[0] / 2;
+    for (int64_t i = 0; i < ref_y.numel(); ++i) {
+      const int64_t at = i / n * 2 * n + i % n;
+      const double v = std::abs(product.data<double>()[at]);
+      const double g = std::abs(product.data<double>()[at + n]);
+      y.mag.data<double>()[i] =
+          g * magnitude.data<double>()[at] + 1.13 * v * magnitude.data<double>()[at + n];
+    }
+    expect_same_for_any_threads(cpu_y,
+                                [&] { cpu.linear(x.cpu, *w.cpu, {.act = Act::kGeGlu}, cpu_y); });
+    EXPECT_CLOSE(floats(cpu_y), doubles(ref_y), doubles(y.mag), double(c.in + 8), dtype());
+  }
+}
+
 TEST_P(LinearTest, ActivationComesBeforeTheResidual) {
   const std::vector<float> identity{1};
-  const WeightView w{identity.data(), DType::kF32, {1, 1}};
+  const WeightView w = owning_view(identity, {1, 1});
   const auto packed = cpu.pack_linear({&w, 1}, {}, dtype());
   const Values x = values({-40, 2}, {2, 1}, dtype()), residual = values({3, 5}, {2, 1}, dtype());
   Tensor y = cpu_pool.make({2, 1}, dtype());

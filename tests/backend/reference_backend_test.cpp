@@ -72,7 +72,7 @@ TEST_F(ReferenceBackend, RefusesFusionsThatItDoesNotClaim) {
   const auto w = backend->pack_conv2d(view(weight, {1, 1, 1, 1}), {}, params, DType::kF64);
   const Tensor x = make({1, 1, 1, 1}, {1});
   Tensor y = pool.make({1, 2, 2, 1}, DType::kF64);
-  EXPECT_FALSE(backend->fuses(Fusion::kConvUpsample));
+  EXPECT_FALSE(backend->fuses(Fusion::kConvUpsample, *w));
   EXPECT_THROW(backend->conv2d({.x = &x, .upsample2x = true}, *w, params, {}, y), Error);
 }
 

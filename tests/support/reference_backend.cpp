@@ -72,6 +72,8 @@ double act(double x, Act kind) {
       return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
     case Act::kQuickGelu:
       return x / (1 + std::exp(-1.702 * x));
+    case Act::kGeGlu:
+      break;  // this backend does not claim the fusion
   }
   return x;
 }

@@ -12,4 +12,8 @@ namespace dedit::cpu {
 void convert(const kernels::KernelTable& table, const void* x, DType from, void* y, DType to,
              int64_t n);
 
+/// The same on the calling thread.
+void convert_row(const kernels::KernelTable& table, const void* x, DType from, void* y, DType to,
+                 int64_t n);
+
 }  // namespace dedit::cpu

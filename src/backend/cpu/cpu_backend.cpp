@@ -34,29 +34,55 @@ std::byte* element(Tensor& y, int64_t i) {
   return static_cast<std::byte*>(y.raw()) + size_t(i) * size_of(y.dtype());
 }
 
+bool is_pointwise(const Conv2dParams& p) {
+  return p.kernel == 1 && p.stride == 1 && p.pad.top == 0 && p.pad.left == 0 && p.pad.bottom == 0 &&
+         p.pad.right == 0;
+}
+
 }  // namespace
 
 CpuBackend::CpuBackend(kernels::IsaLevel level)
     : level_(level),
       table_(kernels::kernel_table(level)),
       products_(table_, has_bf16_products(level)),
+      linears_(table_, has_bf16_products(level)),
       winograd_(table_) {}
 
 std::string CpuBackend::description() const {
   return str("cpu ", kernels::name_of(level_));
 }
 
+/// AMX multiplies bf16 in tiles, which oneDNN has and kernels/cpu has not.
+bool CpuBackend::prefers_onednn(DType compute) const {
+  return compute == DType::kBF16 && level_ == kernels::IsaLevel::kAmx;
+}
+
+bool CpuBackend::fuses(Fusion fusion, const PackedWeight& weight) const {
+  switch (fusion) {
+    case Fusion::kConvNorm:
+    case Fusion::kConvUpsample:
+      return dynamic_cast<const Winograd::Weight*>(&weight) != nullptr;
+    case Fusion::kGeGlu:
+      return dynamic_cast<const Linears::Weight*>(&weight) != nullptr;
+    case Fusion::kConvConcat:
+      return false;
+  }
+  return false;
+}
+
 PackedWeightPtr CpuBackend::pack_conv2d(const WeightView& weight, const WeightView& bias,
                                         const Conv2dParams& params, DType compute) {
-  // Winograd computes in f32; a native bf16 product is as fast where it has twice the rate.
-  const bool direct = compute == DType::kBF16 && has_bf16_products(level_);
-  if (!direct && Winograd::fits(weight, params)) return winograd_.pack(weight, bias, compute);
+  if (!prefers_onednn(compute)) {
+    if (Winograd::fits(weight, params)) return Winograd::pack(weight, bias);
+    if (is_pointwise(params)) return linears_.pack({&weight, 1}, {&bias, 1}, compute);
+  }
   return products_.pack_conv2d(weight, bias, params, compute);
 }
 
 PackedWeightPtr CpuBackend::pack_linear(std::span<const WeightView> weights,
                                         std::span<const WeightView> biases, DType compute) {
-  return products_.pack_linear(weights, biases, compute);
+  if (prefers_onednn(compute)) return products_.pack_linear(weights, biases, compute);
+  return linears_.pack(weights, biases, compute);
 }
 
 Tensor CpuBackend::constant(const WeightView& view) {
@@ -83,17 +109,21 @@ void CpuBackend::download(const Tensor& x, float* host) {
 
 void CpuBackend::conv2d(const ConvInput& input, const PackedWeight& w, const Conv2dParams& params,
                         const Epilogue& epilogue, Tensor& y) {
+  if (const auto* transformed = dynamic_cast<const Winograd::Weight*>(&w); transformed) {
+    if (!input.concat) return winograd_.conv2d(input, *transformed, epilogue, y);
+  }
   if (input.concat || input.norm || input.upsample2x) {
     throw Error(ErrorKind::kOther, "cpu: conv2d was asked for a fusion it does not have");
   }
-  if (const auto* transformed = dynamic_cast<const Winograd::Weight*>(&w)) {
-    return winograd_.conv2d(*input.x, *transformed, epilogue, y);
-  }
+  if (is_pointwise(params)) return linear(*input.x, w, epilogue, y);
   products_.conv2d(*input.x, w, params, epilogue, y);
 }
 
 void CpuBackend::linear(const Tensor& x, const PackedWeight& w, const Epilogue& epilogue,
                         Tensor& y) {
+  if (const auto* stored = dynamic_cast<const Linears::Weight*>(&w)) {
+    return linears_.linear(x, *stored, epilogue, y);
+  }
   products_.linear(x, w, epilogue, y);
 }
 

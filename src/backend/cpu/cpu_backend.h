@@ -1,7 +1,9 @@
-// CpuBackend: oneDNN for products, kernels/cpu for everything else.
+// CpuBackend: the kernels of kernels/cpu, and oneDNN for convolutions with strides or few channels
+// and for bf16 products on AMX.
 #pragma once
 
 #include "backend/backend.h"
+#include "backend/cpu/linear.h"
 #include "backend/cpu/memory.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/winograd.h"
@@ -18,6 +20,7 @@ class CpuBackend : public Backend {
 
   std::string description() const override;
   MemoryResource& memory() override { return memory_; }
+  bool fuses(Fusion fusion, const PackedWeight& weight) const override;
 
   PackedWeightPtr pack_conv2d(const WeightView& weight, const WeightView& bias,
                               const Conv2dParams& params, DType compute) override;
@@ -51,7 +54,10 @@ class CpuBackend : public Backend {
   HostMemory memory_;
   ScratchPool scratch_;
   Products products_;
+  Linears linears_;
   Winograd winograd_;
+
+  bool prefers_onednn(DType compute) const;
 };
 
 }  // namespace dedit::cpu

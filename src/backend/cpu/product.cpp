@@ -44,6 +44,7 @@ kernels::Type kernel_type(DType dtype) {
 kernels::Activation kernel_activation(Act act) {
   switch (act) {
     case Act::kNone:
+    case Act::kGeGlu:  // not of one value; a fusion of its own
       return kernels::Activation::kNone;
     case Act::kSilu:
       return kernels::Activation::kSilu;
