@@ -99,8 +99,7 @@ struct KernelTable {
   void (*attention[kTypes])(const AttentionArgs&, int64_t task, void* scratch);
   void (*winograd_input[kTypes])(const WinogradInputArgs&);  // by type of x
   void (*winograd_weights[kWeightTypes])(const WinogradWeightArgs&);
-  void (*winograd_products)(const WinogradProductArgs&);
-  void (*winograd_output)(const WinogradOutputArgs&);
+  void (*winograd_output[kTypes])(const WinogradOutputArgs&);  // by type of y
 };
 
 /// The best level of this CPU and operating system; false if it lacks AVX2, FMA or F16C.

@@ -30,6 +30,8 @@ template <class T>
 void geglu_epilogue(const EpilogueArgs& args);
 template <class T>
 void winograd_input(const WinogradInputArgs& args);
+template <class T>
+void winograd_output(const WinogradOutputArgs& args);
 
 // T is the type of stored weights: float, uint16_t (bf16) or Half.
 template <class T>
@@ -41,8 +43,6 @@ void panel_weights_bf16(const PanelWeightArgs& args);
 void panel_products_f32(const PanelProductArgs& args);
 void panel_products_bf16(const PanelProductArgs& args);
 
-void winograd_products(const WinogradProductArgs& args);
-void winograd_output(const WinogradOutputArgs& args);
 void f32_from_bf16(const uint16_t* x, int64_t n, float* y);
 void bf16_from_f32(const float* x, int64_t n, uint16_t* y);
 void resize_row(const void* x, int64_t in, int64_t out, size_t pixel_bytes, void* y);

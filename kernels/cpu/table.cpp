@@ -32,8 +32,7 @@ const KernelTable& table() {
       .winograd_input = {winograd_input<float>, winograd_input<uint16_t>},
       .winograd_weights = {winograd_weights<float>, winograd_weights<uint16_t>,
                            winograd_weights<Half>},
-      .winograd_products = winograd_products,
-      .winograd_output = winograd_output,
+      .winograd_output = {winograd_output<float>, winograd_output<uint16_t>},
   };
   return kTable;
 }

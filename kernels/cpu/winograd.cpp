@@ -1,4 +1,4 @@
-// Winograd F(4x4, 3x3): the three transforms and the products of one instruction-set level.
+// Winograd F(4x4, 3x3): the three transforms.
 #include "cpu/winograd.h"
 
 #include "cpu/local.h"
@@ -146,38 +146,77 @@ void winograd_weights(const WinogradWeightArgs& a) {
   }
 }
 
-void winograd_products(const WinogradProductArgs& a) {
-  for (int64_t p = 0; p < kWinogradProducts; ++p) {
-    panel_products_f32({.x = a.v + p * a.v_product,
-                        .x_row = a.count,
-                        .u = a.u + p * a.u_product,
-                        .m = a.m + p * a.m_product,
-                        .rows = a.tiles,
-                        .count = a.count,
-                        .add = a.add});
+namespace {
+
+/// A' m A of one tile and one vector of channels.
+inline void transform_products(const float* m, int64_t m_product, Four (&rows)[4]) {
+  Four columns[6];
+  for (int64_t j = 0; j < 6; ++j) {
+    Six d;
+    for (int64_t i = 0; i < 6; ++i) d[size_t(i)] = load(m + (6 * i + j) * m_product);
+    columns[j] = transform_output(d);
+  }
+  for (size_t i = 0; i < 4; ++i) {
+    rows[i] = transform_output({columns[0].at[i], columns[1].at[i], columns[2].at[i],
+                                columns[3].at[i], columns[4].at[i], columns[5].at[i]});
   }
 }
 
-void winograd_output(const WinogradOutputArgs& a) {
-  for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
-    Four columns[6];
-    for (int64_t j = 0; j < 6; ++j) {
-      Six m;
-      for (int64_t i = 0; i < 6; ++i) m[size_t(i)] = load(a.m + (6 * i + j) * a.m_product + c);
-      columns[j] = transform_output(m);
-    }
-    for (size_t i = 0; i < 4; ++i) {
-      const Four row = transform_output({columns[0].at[i], columns[1].at[i], columns[2].at[i],
-                                         columns[3].at[i], columns[4].at[i], columns[5].at[i]});
-      for (size_t j = 0; j < 4; ++j) {
-        store(a.acc + int64_t(4 * i + j) * kPanelColumns + c, row.at[j]);
+/// Whole lines are written past the caches; otherwise each would first be read.
+template <bool streams, class T>
+inline void put(T* p, Vec v, int64_t n) {
+#if !defined(DEDIT_ISA_avx2)
+  if constexpr (streams && sizeof(T) == sizeof(float)) return _mm512_stream_ps(p, v);
+#endif
+  store(p, v, n);
+}
+
+template <class T, Activation kind, bool streams>
+void finish_tile(const WinogradOutputArgs& a, int64_t tile, const float* m) {
+  const int64_t top = tile / a.plane.tiles_wide() * kWinogradTile;
+  const int64_t left = tile % a.plane.tiles_wide() * kWinogradTile;
+  const int64_t height =
+      a.plane.height - top < kWinogradTile ? a.plane.height - top : kWinogradTile;
+  const int64_t width = a.plane.width - left < kWinogradTile ? a.plane.width - left : kWinogradTile;
+  const int64_t first = (top * a.plane.width + left) * a.channels;
+  for_each_vec(a.count, [&](int64_t c, int64_t n) {
+    Four rows[4];
+    transform_products(m + c, a.m_product, rows);
+    Vec bias = load(a.bias + c);
+    if (a.row_bias) bias += load(a.row_bias + c, n);
+    for (int64_t i = 0; i < height; ++i) {
+      for (int64_t j = 0; j < width; ++j) {
+        const int64_t at = first + (i * a.plane.width + j) * a.channels + c;
+        Vec v = activate<kind>(rows[i].at[j] + bias);
+        if (a.residual) v += load(static_cast<const T*>(a.residual) + at, n);
+        put<streams>(static_cast<T*>(a.y) + at, v, n);
       }
     }
-  }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void winograd_output(const WinogradOutputArgs& a) {
+  // Streaming needs whole, aligned vectors.
+  const bool streams = a.streams && a.channels % kLanes == 0 && a.count % kLanes == 0 &&
+                       reinterpret_cast<uintptr_t>(a.y) % 64 == 0;
+  with_activation(a.activation, [&](auto kind) {
+    constexpr Activation kKind = decltype(kind)::value;
+    for (int64_t t = 0; t < a.tiles; ++t) {
+      const float* m = a.m + t * kPanelColumns;
+      streams ? finish_tile<T, kKind, true>(a, a.first_tile + t, m)
+              : finish_tile<T, kKind, false>(a, a.first_tile + t, m);
+    }
+  });
+  if (streams) _mm_sfence();
 }
 
 template void winograd_input<float>(const WinogradInputArgs&);
 template void winograd_input<uint16_t>(const WinogradInputArgs&);
+template void winograd_output<float>(const WinogradOutputArgs&);
+template void winograd_output<uint16_t>(const WinogradOutputArgs&);
 template void winograd_weights<float>(const WinogradWeightArgs&);
 template void winograd_weights<uint16_t>(const WinogradWeightArgs&);
 template void winograd_weights<Half>(const WinogradWeightArgs&);

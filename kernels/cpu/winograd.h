@@ -53,21 +53,22 @@ struct WinogradWeightArgs {
   int64_t u_product = 0;
 };
 
-/// m[p] (+)= v[p] u[p] for all 36 products.
-struct WinogradProductArgs {
-  const float* v = nullptr;  ///< [36] x [tiles, count]
-  const float* u = nullptr;  ///< [36] x [panels, count, columns]
-  float* m = nullptr;        ///< [36] x [tiles, 64]
-  int64_t v_product = 0, u_product = 0, m_product = 0;
-  int64_t tiles = 0, count = 0;
-  bool add = false;  ///< to what m holds
-};
-
-/// acc[4, 4, 64] = A' m A of one tile.
+/// y = activation(A' m A + bias + row_bias) + residual for a run of tiles by one block of output
+/// channels; m are the products m[p] = v[p] u[p] of kernels/cpu/panel.h.
 struct WinogradOutputArgs {
-  const float* m = nullptr;  ///< the tile's row of the first product
+  const float* m = nullptr;  ///< [36] x [tiles, 64], at the first tile
   int64_t m_product = 0;     ///< elements from a product to the next
-  float* acc = nullptr;
+  WinogradPlane plane;
+  int64_t first_tile = 0;  ///< in its image
+  int64_t tiles = 0;
+  int64_t channels = 0;             ///< of y
+  int64_t count = 0;                ///< channels of the block, at most 64
+  const float* bias = nullptr;      ///< [64]
+  const float* row_bias = nullptr;  ///< [count] or null
+  const void* residual = nullptr;   ///< type and strides of y, or null; may be y itself
+  void* y = nullptr;                ///< [height, width, channels] of the image, at the block
+  Activation activation = Activation::kNone;
+  bool streams = false;  ///< past the caches: y is larger than they are
 };
 
 }  // namespace dedit::kernels

@@ -12,21 +12,18 @@ namespace {
 
 using kernels::kPanelColumns;
 using kernels::kWinogradProducts;
-using kernels::kWinogradTile;
 
 // The most input channels of a chunk and tiles of a block, four full register blocks of AVX-512:
 // what a product reads of both is in the second cache.
 constexpr int64_t kChannels = 512, kTiles = 56;
-// By tiles, the transformed weights of all channels are read once per block of tiles: from the
-// third cache up to the first size, beyond it half as often, and never more than the second.
-constexpr int64_t kFewestTiles = 512;
-constexpr int64_t kCachedBytes = 16 << 20, kMostBytes = 40 << 20;
+// By tiles, the transformed weights of all channels are held, and read once per block of tiles.
+constexpr int64_t kFewestTiles = 512, kMostBytes = 40 << 20;
+// Outputs of more bytes are written past the caches, where the next layer would not find them.
+constexpr size_t kStreamedBytes = 16 << 20;
 // By channels, transformed tiles held at a time: they are read once per block of output channels.
 constexpr int64_t kTileBytes = 16 << 20;
 constexpr int64_t kJobs = 8;  // work for this many cores at least, where there is enough of it
 constexpr int64_t kFewestChannels = 16;
-
-constexpr int64_t kAccSize = kWinogradTile * kWinogradTile * kPanelColumns;
 
 /// Elements from one product to the next. A tile's 36 values are written side by side: at a
 /// multiple of 4 KiB they would all fall into the same set of the first cache.
@@ -50,21 +47,15 @@ struct Winograd::Call {
   int64_t chunk = 0;              // input channels of a chunk, fewer in the last
   int64_t n_chunks = 0;
   // Elements from one product to the next, of transformed tiles [block, chunk, 36, height,
-  // channels], transformed weights [36, channels, 64] and sums [block, 36, height, 64].
-  int64_t v_product = 0, u_product = 0, m_product = 0;
+  // channels] and of sums [block, 36, height, 64].
+  int64_t v_product = 0, m_product = 0;
 
   int64_t first_tile(int64_t block) const { return block * height; }
   int64_t tiles_of(int64_t block) const { return std::min(height, tiles - block * height); }
-  int64_t u_size() const { return kWinogradProducts * u_product; }
   int64_t m_block() const { return kWinogradProducts * m_product; }
   int64_t v_chunk() const { return kWinogradProducts * v_product; }
   int64_t v_block() const { return n_chunks * v_chunk(); }
   int64_t channels(int64_t i) const { return std::min(chunk, w.in - i * chunk); }
-};
-
-/// Neighbouring tile blocks.
-struct Winograd::Run {
-  int64_t first = 0, count = 0;
 };
 
 bool Winograd::fits(const WeightView& weight, const Conv2dParams& p) {
@@ -115,32 +106,9 @@ void Winograd::transform_tiles(const Call& call, int64_t first_block, int64_t n_
   });
 }
 
-/// Biases, activation and residual of one tile's pixels by one block of channels.
-void Winograd::finish_tile(const Call& call, int64_t tile, int64_t out_block,
-                           const float* acc) const {
-  const int64_t image = tile / call.plane.tiles(), in_image = tile % call.plane.tiles();
-  const int64_t top = in_image / call.plane.tiles_wide() * kWinogradTile;
-  const int64_t left = in_image % call.plane.tiles_wide() * kWinogradTile;
-  const int64_t channel = out_block * kPanelColumns;
-  kernels::EpilogueArgs a = epilogue_args(call.epilogue, call.y, image, channel);
-  a.bias = call.w.rows.bias() + channel;
-  a.acc_row = kPanelColumns;
-  a.rows = std::min(kWinogradTile, call.plane.width - left);
-  a.cols = std::min(kPanelColumns, call.w.out - channel);
-  const size_t size = size_of(call.y.dtype());
-  for (int64_t row = top; row < std::min(top + kWinogradTile, call.plane.height); ++row) {
-    kernels::EpilogueArgs r = a;
-    r.acc = acc + (row - top) * kWinogradTile * kPanelColumns;
-    const int64_t pixel = (image * call.plane.height + row) * call.plane.width + left;
-    const size_t offset = size_t(pixel * call.w.out) * size;
-    r.y = static_cast<std::byte*>(a.y) + offset;
-    if (a.residual) r.residual = static_cast<const std::byte*>(a.residual) + offset;
-    table_.epilogue[kernel_type(call.y.dtype())](r);
-  }
-}
-
-void Winograd::transform_weights(const Call& call, int64_t out_block, int64_t chunk,
-                                 float* u) const {
+/// u[p] of a block of output channels, u_product elements apart.
+void Winograd::transform_weights(const Call& call, int64_t out_block, int64_t chunk, float* u,
+                                 int64_t u_product) const {
   kernels::WeightRows rows;
   const int64_t first = out_block * kPanelColumns;
   call.w.rows.fill(first, 0, std::min(kPanelColumns, call.w.out - first), rows);
@@ -148,97 +116,118 @@ void Winograd::transform_weights(const Call& call, int64_t out_block, int64_t ch
                                                .first = chunk * call.chunk,
                                                .count = call.channels(chunk),
                                                .u = u,
-                                               .u_product = call.u_product});
+                                               .u_product = u_product});
 }
 
-/// The products of a block of tiles, whose transform starts at v, with the weights u of a chunk.
-void Winograd::multiply_chunk(const Call& call, int64_t block, int64_t chunk, const float* v,
-                              const float* u, float* m) const {
-  table_.winograd_products({.v = v + chunk * call.v_chunk(),
-                            .u = u,
-                            .m = m,
-                            .v_product = call.v_product,
-                            .u_product = call.u_product,
-                            .m_product = call.m_product,
-                            .tiles = call.tiles_of(block),
-                            .count = call.channels(chunk),
-                            .add = chunk > 0});
+/// The product p of a block of tiles, whose transform starts at v, with a block of weights.
+void Winograd::multiply(const Call& call, int64_t tile_block, int64_t chunk, int64_t p,
+                        const float* v, const float* u, float* m) const {
+  const int64_t channels = call.channels(chunk);
+  table_.panel_products[kernels::kTypeF32]({.x = v + chunk * call.v_chunk() + p * call.v_product,
+                                            .x_row = channels,
+                                            .u = u,
+                                            .m = m + p * call.m_product,
+                                            .rows = call.tiles_of(tile_block),
+                                            .count = channels,
+                                            .add = chunk > 0});
 }
 
-void Winograd::finish_block(const Call& call, int64_t block, int64_t out_block, const float* m,
-                            float* acc) const {
-  for (int64_t t = 0; t < call.tiles_of(block); ++t) {
-    table_.winograd_output({.m = m + t * kPanelColumns, .m_product = call.m_product, .acc = acc});
-    finish_tile(call, call.first_tile(block) + t, out_block, acc);
+/// The output of a block of tiles by a block of channels, image by image.
+void Winograd::finish(const Call& call, int64_t tile_block, int64_t out_block,
+                      const float* m) const {
+  const int64_t per_image = call.plane.tiles(), channel = out_block * kPanelColumns;
+  const int64_t end = call.first_tile(tile_block) + call.tiles_of(tile_block);
+  const int64_t image_size = call.plane.height * call.plane.width * call.w.out;
+  for (int64_t first = call.first_tile(tile_block); first < end;) {
+    const int64_t image = first / per_image;
+    const int64_t count = std::min(end, (image + 1) * per_image) - first;
+    const kernels::EpilogueArgs e = epilogue_args(call.epilogue, call.y, image, channel);
+    const size_t offset = size_t(image * image_size) * size_of(call.y.dtype());
+    kernels::WinogradOutputArgs a{.m = m,
+                                  .m_product = call.m_product,
+                                  .plane = call.plane,
+                                  .first_tile = first % per_image,
+                                  .tiles = count,
+                                  .channels = call.w.out,
+                                  .count = std::min(kPanelColumns, call.w.out - channel),
+                                  .bias = call.w.rows.bias() + channel,
+                                  .row_bias = e.row_bias,
+                                  .y = static_cast<std::byte*>(e.y) + offset,
+                                  .activation = e.activation,
+                                  .streams = call.y.bytes() > kStreamedBytes};
+    if (e.residual) a.residual = static_cast<const std::byte*>(e.residual) + offset;
+    table_.winograd_output[kernel_type(call.y.dtype())](a);
+    first += count;
+    m += count * kPanelColumns;
   }
-}
-
-/// One block of output channels for a run of tile blocks, whose transformed tiles start at v.
-void Winograd::multiply(const Call& call, int64_t out_block, const Run& run, const float* v,
-                        float* scratch) const {
-  float* acc = scratch;
-  float* u = acc + kAccSize;
-  float* m = u + call.u_size();
-  for (int64_t c = 0; c < call.n_chunks; ++c) {
-    transform_weights(call, out_block, c, u);
-    for (int64_t b = 0; b < run.count; ++b) {
-      multiply_chunk(call, run.first + b, c, v + b * call.v_block(), u, m + b * call.m_block());
-    }
-  }
-  for (int64_t b = 0; b < run.count; ++b) {
-    finish_block(call, run.first + b, out_block, m + b * call.m_block(), acc);
-  }
-}
-
-/// Many tiles, few channels: a job takes a block of tiles through all output channels, so that
-/// transformed tiles never leave the second cache; the transformed weights stay in the third.
-void Winograd::run_by_tiles(Call& call) {
-  const int64_t n_blocks = divide_up(call.tiles, call.height), n_threads = num_threads();
-  const int64_t u_block = call.n_chunks * call.u_size();
-  const int64_t per_thread = kAccSize + call.v_block() + call.m_block();
-  const ScratchPool::Lease lease(
-      scratch_, size_t(call.n_blocks * u_block + n_threads * per_thread) * sizeof(float));
-  auto* u = reinterpret_cast<float*>(lease.data());
-  float* threads = u + call.n_blocks * u_block;
-  run_jobs(call.n_blocks * call.n_chunks, [&](int64_t i) {
-    transform_weights(call, i / call.n_chunks, i % call.n_chunks, u + i * call.u_size());
-  });
-  run_jobs(n_blocks, [&](int64_t block) {
-    float* acc = threads + scratch_index(n_threads) * per_thread;
-    float* m = acc + kAccSize;
-    float* v = m + call.m_block();
-    transform_tiles(call, block, 1, v);
-    for (int64_t b = 0; b < call.n_blocks; ++b) {
-      for (int64_t c = 0; c < call.n_chunks; ++c) {
-        multiply_chunk(call, block, c, v, u + b * u_block + c * call.u_size(), m);
-      }
-      finish_block(call, block, b, m, acc);
-    }
-  });
 }
 
 /// Few tiles, many channels: a job takes a block of output channels and a run of tile blocks, so
 /// that the weights it transforms serve them all.
-void Winograd::run_by_channels(Call& call) {
+void Winograd::run_by_channels(const Call& call) {
   const int64_t n_tile_blocks = divide_up(call.tiles, call.height);
   const int64_t block_bytes = call.v_block() * int64_t(sizeof(float));
   const int64_t group = std::clamp<int64_t>(kTileBytes / block_bytes, 1, n_tile_blocks);
   const int64_t n_runs = std::min(group, divide_up(kJobs, call.n_blocks));
   const int64_t longest = divide_up(group, n_runs);
   const int64_t n_threads = num_threads(), v_size = group * call.v_block();
-  const int64_t per_thread = kAccSize + call.u_size() + longest * call.m_block();
+  const int64_t u_product = product_stride(call.chunk * kPanelColumns);
+  const int64_t u_size = kWinogradProducts * u_product;
+  const int64_t per_thread = u_size + longest * call.m_block();
   const ScratchPool::Lease lease(scratch_, size_t(v_size + n_threads * per_thread) * sizeof(float));
   auto* v = reinterpret_cast<float*>(lease.data());
   for (int64_t first = 0; first < n_tile_blocks; first += group) {
     const int64_t count = std::min(group, n_tile_blocks - first);
     transform_tiles(call, first, count, v);
     run_jobs(n_runs * call.n_blocks, [&](int64_t job) {
-      const int64_t i = job % n_runs, begin = std::min(count, i * longest);
-      const Run run{first + begin, std::min(longest, count - begin)};
-      float* scratch = v + v_size + scratch_index(n_threads) * per_thread;
-      multiply(call, job / n_runs, run, v + begin * call.v_block(), scratch);
+      const int64_t run = job % n_runs * longest, out_block = job / n_runs;
+      const int64_t end = std::min(run + longest, count);
+      float* u = v + v_size + scratch_index(n_threads) * per_thread;
+      float* m = u + u_size;
+      for (int64_t c = 0; c < call.n_chunks && run < end; ++c) {
+        transform_weights(call, out_block, c, u, u_product);
+        for (int64_t b = run; b < end; ++b) {
+          for (int64_t p = 0; p < kWinogradProducts; ++p) {
+            multiply(call, first + b, c, p, v + b * call.v_block(), u + p * u_product,
+                     m + (b - run) * call.m_block());
+          }
+        }
+      }
+      for (int64_t b = run; b < end; ++b) {
+        finish(call, first + b, out_block, m + (b - run) * call.m_block());
+      }
     });
   }
+}
+
+/// Many tiles, few channels: a job takes a block of tiles through all channels. A product's tiles
+/// stay in the second cache while all its weights pass by.
+void Winograd::run_by_tiles(const Call& call) {
+  const int64_t n_tile_blocks = divide_up(call.tiles, call.height), n_threads = num_threads();
+  const int64_t u_block = call.chunk * kPanelColumns;
+  const int64_t u_product = product_stride(call.n_blocks * u_block);
+  const int64_t u_chunk = kWinogradProducts * u_product, u_size = call.n_chunks * u_chunk;
+  const int64_t per_thread = call.v_block() + call.n_blocks * call.m_block();
+  const ScratchPool::Lease lease(scratch_, size_t(u_size + n_threads * per_thread) * sizeof(float));
+  auto* u = reinterpret_cast<float*>(lease.data());
+  run_jobs(call.n_blocks * call.n_chunks, [&](int64_t i) {
+    const int64_t c = i / call.n_blocks, b = i % call.n_blocks;
+    transform_weights(call, b, c, u + c * u_chunk + b * u_block, u_product);
+  });
+  run_jobs(n_tile_blocks, [&](int64_t block) {
+    float* v = u + u_size + scratch_index(n_threads) * per_thread;
+    float* m = v + call.v_block();
+    transform_tiles(call, block, 1, v);
+    for (int64_t c = 0; c < call.n_chunks; ++c) {
+      for (int64_t p = 0; p < kWinogradProducts; ++p) {
+        const float* weights = u + c * u_chunk + p * u_product;
+        for (int64_t b = 0; b < call.n_blocks; ++b) {
+          multiply(call, block, c, p, v, weights + b * u_block, m + b * call.m_block());
+        }
+      }
+    }
+    for (int64_t b = 0; b < call.n_blocks; ++b) finish(call, block, b, m + b * call.m_block());
+  });
 }
 
 void Winograd::conv2d(const ConvInput& input, const Weight& w, const Epilogue& epilogue,
@@ -251,11 +240,10 @@ void Winograd::conv2d(const ConvInput& input, const Weight& w, const Epilogue& e
   call.tiles = x.dim(0) * call.plane.tiles();
   call.n_chunks = divide_up(w.in, kChannels);
   call.chunk = divide_up(w.in, call.n_chunks);
-  call.u_product = product_stride(call.chunk * kPanelColumns);
-  const int64_t u_bytes = call.n_blocks * call.n_chunks * call.u_size() * int64_t(sizeof(float));
+  const int64_t u_bytes = kWinogradProducts * call.n_blocks * kPanelColumns * w.in * 4;
   const bool by_tiles = call.tiles >= kFewestTiles && u_bytes <= kMostBytes;
-  const int64_t most = by_tiles && u_bytes <= kCachedBytes ? kTiles / 2 : kTiles;
-  const int64_t n_tile_blocks = divide_up(call.tiles, most);
+  const int64_t n_tile_blocks = divide_up(call.tiles, kTiles);
+  // By tiles, these are the jobs: an even number for any usual number of cores.
   call.height = divide_up(call.tiles, by_tiles ? divide_up(n_tile_blocks, 4) * 4 : n_tile_blocks);
   call.v_product = product_stride(call.height * call.chunk);
   call.m_product = product_stride(call.height * kPanelColumns);

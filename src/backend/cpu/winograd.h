@@ -29,18 +29,14 @@ class Winograd {
 
  private:
   struct Call;
-  struct Run;
+  void run_by_channels(const Call& call);
+  void run_by_tiles(const Call& call);
   void transform_tiles(const Call& call, int64_t first_block, int64_t n_blocks, float* v) const;
-  void transform_weights(const Call& call, int64_t out_block, int64_t chunk, float* u) const;
-  void run_by_tiles(Call& call);
-  void run_by_channels(Call& call);
-  void multiply_chunk(const Call& call, int64_t block, int64_t chunk, const float* v,
-                      const float* u, float* m) const;
-  void finish_block(const Call& call, int64_t block, int64_t out_block, const float* m,
-                    float* acc) const;
-  void multiply(const Call& call, int64_t out_block, const Run& run, const float* v,
-                float* scratch) const;
-  void finish_tile(const Call& call, int64_t tile, int64_t out_block, const float* acc) const;
+  void transform_weights(const Call& call, int64_t out_block, int64_t chunk, float* u,
+                         int64_t u_product) const;
+  void multiply(const Call& call, int64_t tile_block, int64_t chunk, int64_t p, const float* v,
+                const float* u, float* m) const;
+  void finish(const Call& call, int64_t tile_block, int64_t out_block, const float* m) const;
 
   const kernels::KernelTable& table_;
   ScratchPool scratch_;
