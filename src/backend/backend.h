@@ -46,6 +46,9 @@ struct Epilogue {
   const Tensor* row_bias = nullptr;  ///< [1 or B, C_out] of param dtype: a bias per batch row
   const Tensor* residual = nullptr;  ///< shape and type of y; may be y itself
   Act act = Act::kNone;
+  /// y is to take the residual's memory, which nobody reads any more; for src/nn/ops.cpp, which
+  /// then passes the residual as y.
+  bool into_residual = false;
 };
 
 /// Group norm and activation on a convolution's input.

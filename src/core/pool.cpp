@@ -1,69 +1,103 @@
 #include "core/pool.h"
 
 #include <algorithm>
-#include <utility>
+#include <iterator>
+#include <map>
+#include <vector>
+
+#include "dedit/error.h"
 
 namespace dedit {
+namespace {
+
+class Slab {
+ public:
+  Slab(MemoryResource& memory, size_t bytes)
+      : memory_(memory),
+        bytes_(bytes),
+        base_(static_cast<std::byte*>(memory.allocate(bytes))),
+        free_{{0, bytes}} {}
+  ~Slab() { memory_.deallocate(base_, bytes_); }
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+
+  /// Null if there is no room.
+  std::byte* take(size_t bytes) {
+    const auto fits = [&](const auto& gap) { return gap.second >= bytes; };
+    const auto gap = std::find_if(free_.begin(), free_.end(), fits);
+    if (gap == free_.end()) return nullptr;
+    const auto [at, size] = *gap;
+    free_.erase(gap);
+    if (size > bytes) free_.emplace(at + bytes, size - bytes);
+    return base_ + at;
+  }
+
+  void give_back(const std::byte* p, size_t bytes) {
+    auto gap = free_.emplace(size_t(p - base_), bytes).first;
+    if (const auto next = std::next(gap); next != free_.end() && end_of(gap) == next->first) {
+      gap->second += next->second;
+      free_.erase(next);
+    }
+    if (gap == free_.begin()) return;
+    if (const auto previous = std::prev(gap); end_of(previous) == gap->first) {
+      previous->second += gap->second;
+      free_.erase(gap);
+    }
+  }
+
+ private:
+  using Gaps = std::map<size_t, size_t>;  // offset, bytes
+  static size_t end_of(Gaps::const_iterator gap) { return gap->first + gap->second; }
+
+  MemoryResource& memory_;
+  const size_t bytes_;
+  std::byte* const base_;
+  Gaps free_;
+};
+
+}  // namespace
 
 struct Pool::State {
   explicit State(MemoryResource& m) : memory(m) {}
   MemoryResource& memory;
-  std::multimap<size_t, void*> free_blocks;  // by size
-  size_t held = 0;
-  size_t peak = 0;
-  size_t n_allocations = 0;
-  bool closed = false;
+  std::vector<std::unique_ptr<Slab>> slabs;
 
-  void trim() {
-    for (auto& [bytes, p] : free_blocks) {
-      memory.deallocate(p, bytes);
-      held -= bytes;
+  /// A slab of the resource's size, or of what it can still give.
+  Slab& add_slab(size_t wanted) {
+    for (size_t bytes = std::max(wanted, memory.slab_bytes());;
+         bytes = std::max(wanted, bytes / 2)) {
+      try {
+        return *slabs.emplace_back(std::make_unique<Slab>(memory, bytes));
+      } catch (const Error& e) {
+        if (e.kind() != ErrorKind::kMemory || bytes == wanted) throw;
+      }
     }
-    free_blocks.clear();
   }
 };
 
 Pool::Pool(MemoryResource& memory) : state_(std::make_shared<State>(memory)) {}
 
-Pool::~Pool() {
-  state_->closed = true;
-  state_->trim();
-}
-
 Tensor Pool::make(const Shape& shape, DType dtype) {
-  const size_t wanted =
-      (std::max<size_t>(size_t(shape.numel()) * size_of(dtype), 1) + 63) / 64 * 64;
-  State& s = *state_;
-  auto block = std::make_unique<Buffer>();
-  const auto it = s.free_blocks.lower_bound(wanted);
-  if (it != s.free_blocks.end() && it->first < 2 * wanted) {
-    *block = {it->second, it->first};
-    s.free_blocks.erase(it);
-  } else {
-    *block = {s.memory.allocate(wanted), wanted};
-    s.held += wanted;
-    s.peak = std::max(s.peak, s.held);
-    ++s.n_allocations;
+  const size_t bytes = (std::max<size_t>(size_t(shape.numel()) * size_of(dtype), 1) + 63) / 64 * 64;
+  Slab* slab = nullptr;
+  std::byte* data = nullptr;
+  for (size_t i = 0; i < state_->slabs.size() && !data; ++i) {
+    slab = state_->slabs[i].get();
+    data = slab->take(bytes);
   }
-  const auto give_back = [state = state_](Buffer* b) {
-    if (state->closed) {
-      state->memory.deallocate(b->data, b->bytes);
-    } else {
-      state->free_blocks.emplace(b->bytes, b->data);
-    }
+  if (!data) {
+    slab = &state_->add_slab(bytes);
+    data = slab->take(bytes);
+  }
+  const auto give_back = [state = state_, slab](Buffer* b) {
+    slab->give_back(static_cast<const std::byte*>(b->data), b->bytes);
     delete b;
   };
-  return Tensor(std::shared_ptr<Buffer>(block.release(), give_back), shape, dtype);
+  return Tensor(std::shared_ptr<Buffer>(new Buffer{data, bytes}, give_back), shape, dtype);
 }
 
-void Pool::trim() {
-  state_->trim();
-}
-size_t Pool::peak_bytes() const {
-  return state_->peak;
-}
-size_t Pool::n_allocations() const {
-  return state_->n_allocations;
+size_t Pool::n_slabs() const {
+  return state_->slabs.size();
 }
 
 }  // namespace dedit

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
 
 #include "core/tensor.h"
@@ -16,25 +15,23 @@ class MemoryResource {
   /// 64-byte aligned; throws Error(kMemory).
   virtual void* allocate(size_t bytes) = 0;
   virtual void deallocate(void* p, size_t bytes) = 0;
+  /// What a pool should take at a time at least. More than it will use where memory costs nothing
+  /// until it is touched; 0 where it does.
+  virtual size_t slab_bytes() const { return 0; }
 };
 
-/// Best fit: a cached block serves a request if it is less than twice as large. One thread only.
-/// Handles may outlive the pool; their memory then goes straight back to the resource.
+/// First fit at the lowest address, in slabs of the resource's memory: what is freed joins its free
+/// neighbours, so that layers of other sizes use the memory that earlier ones have touched. One
+/// thread only. Handles may outlive the pool, and then keep its memory.
 class Pool {
  public:
   /// `memory` must outlive the pool and every tensor made from it.
   explicit Pool(MemoryResource& memory);
-  ~Pool();
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
 
-  /// Uninitialised.
+  /// Uninitialised. Throws Error(kMemory).
   Tensor make(const Shape& shape, DType dtype);
-  /// Gives cached blocks back to the resource.
-  void trim();
 
-  size_t peak_bytes() const;     ///< most bytes held at once, cached blocks included
-  size_t n_allocations() const;  ///< calls to the resource so far
+  size_t n_slabs() const;
 
  private:
   struct State;

@@ -50,7 +50,8 @@ Tensor ResnetBlock2D::operator()(Ctx& ctx, const Tensor& x, const Tensor* temb) 
   const InputNorm in1 = norm1.then(Act::kSilu), in2 = norm2.then(Act::kSilu);
   Tensor h = conv1(ctx, {.x = &x, .norm = &in1}, {.row_bias = time ? &time : nullptr});
   const Tensor shortcut = conv_shortcut ? (*conv_shortcut)(ctx, x) : x;
-  h = conv2(ctx, {.x = &h, .norm = &in2}, {.residual = &shortcut});
+  h = conv2(ctx, {.x = &h, .norm = &in2},
+            {.residual = &shortcut, .into_residual = conv_shortcut.has_value()});
   observe(ctx, name, h);
   return h;
 }
@@ -68,7 +69,7 @@ Tensor BasicTransformerBlock::operator()(Ctx& ctx, const Tensor& x, const Tensor
                                          int64_t identity_rows) const {
   Tensor h = attn1(ctx, norm1(ctx, x), nullptr, x, identity_rows);
   h = attn2(ctx, norm2(ctx, h), &context, h);
-  return ff(ctx, norm3(ctx, h), h);
+  return ff(ctx, norm3(ctx, h), std::move(h));
 }
 
 Transformer2D::Transformer2D(const Build& build, const Weights& w, const Options& o)

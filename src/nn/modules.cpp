@@ -95,8 +95,9 @@ FeedForward::FeedForward(const Build& build, const Weights& w, int width)
     : proj(build, w / "net" / 0 / "proj", width, 8 * width),
       out(build, w / "net" / 2, 4 * width, width) {}
 
-Tensor FeedForward::operator()(Ctx& ctx, const Tensor& x, const Tensor& residual) const {
-  return out(ctx, ops::linear_geglu(ctx, x, *proj.weight), {.residual = &residual});
+Tensor FeedForward::operator()(Ctx& ctx, const Tensor& x, Tensor&& residual) const {
+  return out(ctx, ops::linear_geglu(ctx, x, *proj.weight),
+             {.residual = &residual, .into_residual = true});
 }
 
 std::vector<float> timestep_features(std::span<const double> timesteps, int width,

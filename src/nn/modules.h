@@ -114,7 +114,8 @@ struct Attention {
 struct FeedForward {
   FeedForward() = default;
   FeedForward(const Build&, const Weights&, int width);
-  Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& residual) const;
+  /// The result takes the residual's memory.
+  Tensor operator()(Ctx& ctx, const Tensor& x, Tensor&& residual) const;
 
   Linear proj, out;
 };

@@ -28,6 +28,12 @@ void check_epilogue(const char* op, const Epilogue& e, const Shape& y) {
   require(r.rank() == 2 && r[1] == y[-1] && (r[0] == 1 || r[0] == y[0]), op, r, y);
 }
 
+Tensor make_result(Ctx& ctx, const Shape& shape, DType dtype, const Epilogue& e) {
+  if (!e.into_residual) return ctx.pool.make(shape, dtype);
+  DEDIT_ASSERT(e.residual && e.residual->dtype() == dtype);
+  return *e.residual;
+}
+
 int64_t conv_size(int64_t in, int before, int after, const Conv2dParams& p) {
   return (in + before + after - p.kernel) / p.stride + 1;
 }
@@ -64,7 +70,7 @@ Tensor conv2d(Ctx& ctx, const ConvInput& input, const PackedWeight& w, const Con
                     conv_size(scale * x[2], params.pad.left, params.pad.right, params), w.out};
   require(shape[1] > 0 && shape[2] > 0, "conv2d", x, shape);
   check_epilogue("conv2d", epilogue, shape);
-  Tensor y = ctx.pool.make(shape, in.x->dtype());
+  Tensor y = make_result(ctx, shape, in.x->dtype(), epilogue);
   ctx.backend.conv2d(in, w, params, epilogue, y);
   return y;
 }
@@ -75,7 +81,7 @@ Tensor linear(Ctx& ctx, const Tensor& x, const PackedWeight& w, const Epilogue& 
   Shape shape = x.shape();
   shape.set(-1, w.out);
   check_epilogue("linear", epilogue, shape);
-  Tensor y = ctx.pool.make(shape, x.dtype());
+  Tensor y = make_result(ctx, shape, x.dtype(), epilogue);
   ctx.backend.linear(x, w, epilogue, y);
   return y;
 }

@@ -14,6 +14,7 @@ class HostMemory : public MemoryResource {
  public:
   void* allocate(size_t bytes) override;
   void deallocate(void* p, size_t bytes) override;
+  size_t slab_bytes() const override;
 };
 
 /// Owns 64-byte aligned host memory.
