@@ -8,13 +8,17 @@ namespace {
 
 #if defined(DEDIT_ISA_avx512_bf16) || defined(DEDIT_ISA_amx)
 
-/// Two vectors of f32 as bf16 pairs in order: element 2i and 2i + 1 in lane i.
+/// n elements as bf16 pairs, 2i and 2i + 1 in lane i. The instruction takes denormals for zero, as
+/// the dot product does.
 template <class T>
 Vec load_pairs(const T* p, int64_t n) {
   const Vec low = n > kLanes ? load(p) : load(p, n);
   const Vec high = n > kLanes ? load(p + kLanes, n - kLanes) : set1(0);
-  const __m512i joined = _mm512_inserti64x4(_mm512_castsi256_si512(to_bf16(low)), to_bf16(high), 1);
-  return _mm512_castsi512_ps(joined);
+  return reinterpret_cast<Vec>(_mm512_cvtne2ps_pbh(high, low));
+}
+inline Vec load_pairs(const uint16_t* p, int64_t n) {
+  const __mmask32 mask = n >= 2 * kLanes ? ~__mmask32{0} : (__mmask32{1} << n) - 1;
+  return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(mask, p));
 }
 
 template <class T>

@@ -29,7 +29,8 @@ class Linears {
   struct Part;
   void multiply(const Call& call, const Part& part, std::byte* scratch) const;
   void make_panel(const Call& call, int64_t block, int64_t first, int64_t count, void* u) const;
-  void finish(const Call& call, const Part& part, const float* acc) const;
+  static void fetch(const Call& call, const Part& rows);
+  void finish(const Call& call, const Part& rows, const float* acc) const;
 
   const kernels::KernelTable& table_;
   const bool native_bf16_;
