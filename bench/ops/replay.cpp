@@ -1,0 +1,203 @@
+#include "replay.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <random>
+#include <vector>
+
+namespace dedit::bench {
+namespace {
+
+constexpr size_t kEvictFloats = size_t{16} << 20;  // 64 MiB: more than the caches of most machines
+
+/// Normal values, few of them many times over: quick to make, and rich enough for time.
+std::vector<float> random_values(int64_t n, float scale) {
+  constexpr size_t kPeriod = 65521;
+  static const std::vector<float> period = [] {
+    std::vector<float> v(kPeriod);
+    std::mt19937 generator(1);
+    std::normal_distribution<float> normal;
+    for (float& x : v) x = normal(generator);
+    return v;
+  }();
+  std::vector<float> values(static_cast<size_t>(n));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = scale * period[i % kPeriod];
+  return values;
+}
+
+/// Tensors and weights of one op, and the call.
+class Job {
+ public:
+  Job(Ctx& ctx, const OpShape& shape) : ctx_(ctx), s_(shape) { prepare(); }
+
+  Tensor run() { return call_(); }
+  const Tensor& input() const { return x_; }
+  size_t weight_bytes() const { return weight_ ? weight_->bytes : 0; }
+
+ private:
+  Tensor activations(const Shape& shape) {
+    return ops::upload(ctx_, random_values(shape.numel(), 1).data(), shape, ctx_.dtype);
+  }
+  Tensor parameters(int64_t n) {
+    const std::vector<float> host = random_values(n, 1);
+    return ctx_.backend.constant({host.data(), DType::kF32, {n}});
+  }
+  Shape map() const { return {s_.batch, s_.height, s_.width, s_.in}; }
+  Shape tokens(int64_t channels) const { return {s_.batch, s_.height * s_.width, channels}; }
+
+  void prepare() {
+    switch (s_.kind) {
+      case Kind::kConv2d:
+        return prepare_conv();
+      case Kind::kLinear:
+        return prepare_linear();
+      case Kind::kAttention:
+        return prepare_attention();
+      case Kind::kGroupNorm:
+      case Kind::kLayerNorm:
+        return prepare_norm();
+      default:
+        return prepare_elementwise();
+    }
+  }
+
+  void prepare_conv() {
+    const Conv2dParams p{
+        s_.kernel, s_.stride, {s_.pad_before, s_.pad_before, s_.pad_after, s_.pad_after}};
+    const int64_t fan_in = s_.in * s_.kernel * s_.kernel;
+    const std::vector<float> w = random_values(s_.out * fan_in, 1 / std::sqrt(float(fan_in)));
+    const std::vector<float> bias = random_values(s_.out, 1);
+    weight_ =
+        ctx_.backend.pack_conv2d({w.data(), DType::kF32, {s_.out, s_.in, s_.kernel, s_.kernel}},
+                                 {bias.data(), DType::kF32, {s_.out}}, p, ctx_.dtype);
+    x_ = activations(map());
+    if (s_.norm) {
+      gamma_ = parameters(s_.in);
+      beta_ = parameters(s_.in);
+      norm_ = {&gamma_, &beta_, 32, 1e-5f, Act::kSilu};
+    }
+    if (s_.row_bias) {
+      const std::vector<float> values = random_values(s_.out, 1);
+      row_bias_ = ops::upload(ctx_, values.data(), {1, s_.out}, ctx_.backend.param_dtype());
+    }
+    if (s_.residual) residual_ = activations({s_.batch, s_.height, s_.width, s_.out});
+    call_ = [this, p] {
+      const ConvInput input{&x_, nullptr, s_.norm ? &norm_ : nullptr, s_.upsample};
+      return ops::conv2d(ctx_, input, *weight_, p, epilogue());
+    };
+  }
+
+  void prepare_linear() {
+    const std::vector<float> w = random_values(s_.out * s_.in, 1 / std::sqrt(float(s_.in)));
+    const std::vector<float> bias = random_values(s_.out, 1);
+    const WeightView weight{w.data(), DType::kF32, {s_.out, s_.in}};
+    const WeightView offset{bias.data(), DType::kF32, {s_.out}};
+    weight_ = ctx_.backend.pack_linear({&weight, 1}, {&offset, 1}, ctx_.dtype);
+    x_ = activations(tokens(s_.in));
+    if (s_.residual) residual_ = activations(tokens(s_.out));
+    call_ = [this] { return ops::linear(ctx_, x_, *weight_, epilogue()); };
+  }
+
+  void prepare_attention() {
+    const int64_t n = s_.in;
+    const AttentionParams p{int(s_.heads), 1 / std::sqrt(float(n / s_.heads)), false};
+    if (s_.queries == s_.keys) {  // q, k, v side by side, as one product leaves them
+      x_ = activations({s_.batch, s_.queries, 3 * n});
+      call_ = [this, n, p] {
+        return ops::attention(ctx_, {&x_, 0, n}, {&x_, n, n}, {&x_, 2 * n, n}, p);
+      };
+    } else {
+      x_ = activations({s_.batch, s_.queries, n});
+      other_ = activations({s_.batch, s_.keys, 2 * n});
+      call_ = [this, n, p] {
+        return ops::attention(ctx_, {&x_, 0, n}, {&other_, 0, n}, {&other_, n, n}, p);
+      };
+    }
+  }
+
+  void prepare_norm() {
+    gamma_ = parameters(s_.in);
+    beta_ = parameters(s_.in);
+    if (s_.kind == Kind::kLayerNorm) {
+      x_ = activations(tokens(s_.in));
+      call_ = [this] { return ops::layer_norm(ctx_, x_, gamma_, beta_, 1e-5f); };
+    } else {
+      x_ = activations(map());
+      norm_ = {&gamma_, &beta_, 32, 1e-6f, Act::kNone};
+      call_ = [this] { return ops::group_norm(ctx_, x_, norm_); };
+    }
+  }
+
+  void prepare_elementwise() {
+    if (s_.kind == Kind::kGeglu) {
+      x_ = activations(tokens(s_.in));
+      call_ = [this] { return ops::geglu(ctx_, x_); };
+      return;
+    }
+    const bool joins = s_.kind == Kind::kConcat;
+    x_ = activations(map());
+    other_ = activations({s_.batch, s_.height, s_.width, joins ? s_.out : s_.in});
+    if (joins) {
+      call_ = [this] { return ops::concat(ctx_, x_, other_); };
+    } else {
+      call_ = [this] { return ops::lincomb(ctx_, {Term{1, &x_}, Term{0.5, &other_}}); };
+    }
+  }
+
+  Epilogue epilogue() const {
+    return {s_.row_bias ? &row_bias_ : nullptr, s_.residual ? &residual_ : nullptr, Act::kNone};
+  }
+
+  Ctx& ctx_;
+  OpShape s_;
+  Tensor x_, other_, residual_, row_bias_, gamma_, beta_;
+  InputNorm norm_;
+  PackedWeightPtr weight_;
+  std::function<Tensor()> call_;
+};
+
+volatile float sink;
+
+void read_through(const float* values, size_t n) {
+  float sum = 0;
+  for (size_t i = 0; i < n; i += 16) sum += values[i];
+  sink = sum;
+}
+
+/// Fills the caches with other values, then brings back what the op before would have left.
+void make_cold(const Tensor& input) {
+  static std::vector<float> other(kEvictFloats, 1.0f);
+  for (size_t i = 0; i < other.size(); i += 16) other[i] += 1;
+  read_through(static_cast<const float*>(input.raw()), input.bytes() / sizeof(float));
+}
+
+double seconds_of(Job& job) {
+  const auto begin = std::chrono::steady_clock::now();
+  job.run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+}  // namespace
+
+Sample replay(Ctx& ctx, const OpShape& shape, int runs) {
+  Sample sample;
+  Job job(ctx, shape);
+  sample.weight_bytes = job.weight_bytes();
+  sample.first = seconds_of(job);
+  const Burst before = measure_burst();
+  std::vector<double> times;
+  for (int i = 0; i < runs; ++i) {
+    make_cold(job.input());
+    times.push_back(seconds_of(job));
+  }
+  const Burst after = measure_burst();
+  std::nth_element(times.begin(), times.begin() + runs / 2, times.end());
+  sample.seconds = times[size_t(runs / 2)];
+  sample.burst = {(before.f32 + after.f32) / 2, (before.bf16 + after.bf16) / 2,
+                  (before.amx + after.amx) / 2};
+  return sample;
+}
+
+}  // namespace dedit::bench
