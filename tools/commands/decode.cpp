@@ -1,3 +1,4 @@
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -30,7 +31,10 @@ void run(const CLI::App& app, const Options& options) {
   SessionOptions session_options;
   session_options.threads = options.threads;
   Session session(Model::load(options.model, {.dtype = options.dtype}), session_options);
+  const auto begin = std::chrono::steady_clock::now();
   const Image picture = session.decode(latents);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  spdlog::debug("{:.2f} s to decode", spent.count());
   cli::write_picture(picture, options.output);
   spdlog::info("wrote {}: {}x{}",
                options.output.path == "-" ? "standard output" : options.output.path, picture.width,

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -30,7 +31,10 @@ void run(const CLI::App& app, const Options& options) {
   SessionOptions session_options;
   session_options.threads = options.threads;
   Session session(Model::load(options.model, {.dtype = options.dtype}), session_options);
+  const auto begin = std::chrono::steady_clock::now();
   const TensorValue latents = session.encode(image);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  spdlog::debug("{:.2f} s to encode", spent.count());
   save_tensors(options.output, {{"latents", latents}});
   spdlog::info("wrote {}: latents of {}x{}", options.output, image.width, image.height);
 }
