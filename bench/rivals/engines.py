@@ -125,7 +125,7 @@ def compiled(args, row):
 def openvino(args, row):
     if not args.ir:
         raise Failed("no --ir FOLDER with converted networks")
-    if not os.path.exists(os.path.join(args.ir, "encoder.xml")):
+    if not os.path.exists(os.path.join(args.ir, "text.xml")):
         Run([args.python_openvino or sys.executable, os.path.join(HERE, "openvino_worker.py"),
              "--convert", "--model", args.model, "--control", args.control, "--ir", args.ir])
     return worker(args, row, args.python_openvino, "openvino_worker.py", "--ir", args.ir)
@@ -140,7 +140,7 @@ def sdcpp_run(args, row, *more):
     with tempfile.TemporaryDirectory() as folder:
         line = [args.sdcpp, "-m", args.ldm, "-p", PROMPT, "--cfg-scale", "7.5", "-W",
                 str(args.size), "-H", str(args.size), "-s", "1", "-v", "--type", row.variant,
-                "-o", os.path.join(folder, "x.png"), *more]
+                "--sampling-method", "euler", "-o", os.path.join(folder, "x.png"), *more]
         if row.threads:
             line += ["-t", str(row.threads)]
         return Run(line, row.cap, row.threads)
@@ -151,22 +151,29 @@ def sdcpp_seconds(run, what):
     return logged_seconds(run, what + r".*?taking ([0-9.]+)\s*s", what)
 
 
+def sdcpp_steps(run, steps):
+    """Seconds of each step, from its progress bar ("2/3 - 65.10s/it")."""
+    found = re.findall(rf"\d+/{steps} - ([0-9.]+)(s/it|it/s)", run.text())
+    if len(found) < steps:
+        raise Failed(f"{len(found)} of {steps} steps in the output")
+    return [float(v) if unit == "s/it" else 1 / float(v) for v, unit in found[-steps:]]
+
+
 def sdcpp(args, row):
-    """A step is (sampling of n + 1 steps - sampling of 1 step) / n: it logs sums."""
-    figures, n = {}, args.slow_steps
-    plain = [sdcpp_run(args, row, "--steps", str(k)) for k in (1, n + 1)]
-    one, all_ = (sdcpp_seconds(r, "sampling") for r in plain)
-    figures["step"] = (all_ - one) / n
-    figures["decode"] = sdcpp_seconds(plain[1], "decode_first_stage")
-    control = ["--control-net", args.ldm_control, "--control-image", args.image, "--canny"]
-    edits = [sdcpp_run(args, row, *control, "--steps", str(k)) for k in (1, n + 1)]
-    one, all_ = (sdcpp_seconds(r, "sampling") for r in edits)
-    figures["edit_step"] = (all_ - one) / n
+    """A few steps; the time of the whole edit is extended by the steady one."""
+    figures, n = {}, args.slow_steps + 1
+    plain = sdcpp_run(args, row, "--steps", str(n))
+    figures["step"] = statistics.median(sdcpp_steps(plain, n)[1:])
+    figures["decode"] = sdcpp_seconds(plain, "decode_first_stage")
+    edit = sdcpp_run(args, row, "--steps", str(n), "--control-net", args.ldm_control,
+                     "--control-image", args.image, "--canny")
+    later = sdcpp_steps(edit, n)[1:]
+    figures["edit_step"] = statistics.median(later)
     figures["control"] = figures["edit_step"] - figures["step"]
-    figures["edit"] = edits[1].seconds + (args.edit_steps - n - 1) * figures["edit_step"]
-    decode = sdcpp_seconds(edits[0], "decode_first_stage")
-    figures["start"] = edits[0].seconds - decode - figures["edit_step"]
-    figures["peak"] = edits[1].peak
+    figures["edit"] = edit.seconds + (args.edit_steps - n) * figures["edit_step"]
+    figures["start"] = (edit.seconds - sdcpp_seconds(edit, "decode_first_stage") - sum(later)
+                        - figures["edit_step"])
+    figures["peak"] = edit.peak
     return figures
 
 
