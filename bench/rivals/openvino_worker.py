@@ -76,11 +76,14 @@ class Networks:
             self.config["INFERENCE_NUM_THREADS"] = args.threads
 
     def compile(self, name, *shapes):
+        """-> the network as a function of its inputs, the shapes of its outputs"""
         model = self.core.read_model(os.path.join(self.args.ir, name + ".xml"))
         if shapes:
             model.reshape(dict(enumerate(shapes)))
-        request = self.core.compile_model(model, "CPU", self.config).create_infer_request()
-        return lambda *inputs: list(request.infer(list(inputs), share_inputs=True).values())
+        network = self.core.compile_model(model, "CPU", self.config)
+        request = network.create_infer_request()
+        return (lambda *inputs: list(request.infer(list(inputs), share_inputs=True).values()),
+                [list(o.shape) for o in network.outputs])
 
 
 def shapes(args, rows):
@@ -102,10 +105,10 @@ def edit(args, nets):
     latents, level, states, picture = shapes(args, 2)
     ids = np.full((2, 77), 49407, np.int64)
     ids[:, 0] = 49406
-    context = nets.compile("text")(ids)[0]
-    control = nets.compile("control", latents, level, states, picture)
-    unet = nets.compile("unet_controlled")
-    decode = nets.compile("decoder", [1, *latents[1:]])
+    context = nets.compile("text", [2, 77])[0](ids)[0]
+    control, residual_shapes = nets.compile("control", latents, level, states, picture)
+    unet, _ = nets.compile("unet_controlled", latents, level, states, *residual_shapes)
+    decode, _ = nets.compile("decoder", [1, *latents[1:]])
     hint = np.repeat(canny_map(args.image, args.size), 2, axis=0)
     x = np.random.default_rng(1).standard_normal([1, *latents[1:]], dtype=np.float32)
     table, ends = alphas(), []
@@ -136,7 +139,7 @@ def time_part(args, nets, part):
                     "control": ("control", (x, at, context, hint)),
                     "decode": ("decoder", (x[one],)),
                     "encode": ("encoder", (hint[one],))}[part]
-    call = nets.compile(name, *(list(i.shape) for i in inputs))
+    call, _ = nets.compile(name, *(list(i.shape) for i in inputs))
     return steady(lambda: call(*inputs), args.repeats)
 
 
