@@ -80,8 +80,7 @@ class Pass:
             self.linear("linear text k, v", TEXT_TOKENS, text, 2 * c)
             self.attention("cross", c, heads, t, TEXT_TOKENS)
             self.linear("linear", t, c, c, residual=True)
-            self.linear("feed-forward in", t, c, 8 * c)
-            self.rows("geglu", "geglu", t, 1, 8 * c)
+            self.linear("feed-forward in", t, c, 8 * c, geglu=True)
             self.linear("feed-forward out", t, 4 * c, c, residual=True)
         self.linear("linear", t, c, c, residual=True)
 

@@ -93,7 +93,6 @@ class Bench {
     }
     for (const OpShape& s : pass.ops) {
       const Sample sample = replay(ctx_, s, options_.runs);
-      pool_.trim();
       const double element = double(size_of(ctx_.dtype));
       const double burst = burst_of(sample.burst, ctx_.dtype);
       families[s.family].add(s, sample, burst, element);

@@ -44,6 +44,13 @@ class Job {
     const std::vector<float> host = random_values(n, 1);
     return ctx_.backend.constant({host.data(), DType::kF32, {n}});
   }
+  /// Weights in 16 bits, as checkpoints have them.
+  static WeightView stored(const Shape& shape, float scale) {
+    const std::vector<float> values = random_values(shape.numel(), scale);
+    const auto owner = std::make_shared<std::vector<Half>>(values.size());
+    std::ranges::transform(values, owner->begin(), to_half);
+    return {owner->data(), DType::kF16, shape, owner};
+  }
   Shape map() const { return {s_.batch, s_.height, s_.width, s_.in}; }
   Shape tokens(int64_t channels) const { return {s_.batch, s_.height * s_.width, channels}; }
 
@@ -67,11 +74,9 @@ class Job {
     const Conv2dParams p{
         s_.kernel, s_.stride, {s_.pad_before, s_.pad_before, s_.pad_after, s_.pad_after}};
     const int64_t fan_in = s_.in * s_.kernel * s_.kernel;
-    const std::vector<float> w = random_values(s_.out * fan_in, 1 / std::sqrt(float(fan_in)));
-    const std::vector<float> bias = random_values(s_.out, 1);
-    weight_ =
-        ctx_.backend.pack_conv2d({w.data(), DType::kF32, {s_.out, s_.in, s_.kernel, s_.kernel}},
-                                 {bias.data(), DType::kF32, {s_.out}}, p, ctx_.dtype);
+    const WeightView weight =
+        stored({s_.out, s_.in, s_.kernel, s_.kernel}, 1 / std::sqrt(float(fan_in)));
+    weight_ = ctx_.backend.pack_conv2d(weight, stored({s_.out}, 1), p, ctx_.dtype);
     x_ = activations(map());
     if (s_.norm) {
       gamma_ = parameters(s_.in);
@@ -90,14 +95,15 @@ class Job {
   }
 
   void prepare_linear() {
-    const std::vector<float> w = random_values(s_.out * s_.in, 1 / std::sqrt(float(s_.in)));
-    const std::vector<float> bias = random_values(s_.out, 1);
-    const WeightView weight{w.data(), DType::kF32, {s_.out, s_.in}};
-    const WeightView offset{bias.data(), DType::kF32, {s_.out}};
+    const WeightView weight = stored({s_.out, s_.in}, 1 / std::sqrt(float(s_.in)));
+    const WeightView offset = stored({s_.out}, 1);
     weight_ = ctx_.backend.pack_linear({&weight, 1}, {&offset, 1}, ctx_.dtype);
     x_ = activations(tokens(s_.in));
     if (s_.residual) residual_ = activations(tokens(s_.out));
-    call_ = [this] { return ops::linear(ctx_, x_, *weight_, epilogue()); };
+    call_ = [this] {
+      return s_.geglu ? ops::linear_geglu(ctx_, x_, *weight_)
+                      : ops::linear(ctx_, x_, *weight_, epilogue());
+    };
   }
 
   void prepare_attention() {
@@ -131,11 +137,6 @@ class Job {
   }
 
   void prepare_elementwise() {
-    if (s_.kind == Kind::kGeglu) {
-      x_ = activations(tokens(s_.in));
-      call_ = [this] { return ops::geglu(ctx_, x_); };
-      return;
-    }
     const bool joins = s_.kind == Kind::kConcat;
     x_ = activations(map());
     other_ = activations({s_.batch, s_.height, s_.width, joins ? s_.out : s_.in});

@@ -14,8 +14,8 @@ using nlohmann::json;
 const std::map<std::string, Kind> kKinds = {
     {"conv2d", Kind::kConv2d},        {"linear", Kind::kLinear},
     {"attention", Kind::kAttention},  {"group_norm", Kind::kGroupNorm},
-    {"layer_norm", Kind::kLayerNorm}, {"geglu", Kind::kGeglu},
-    {"concat", Kind::kConcat},        {"lincomb", Kind::kLincomb}};
+    {"layer_norm", Kind::kLayerNorm}, {"concat", Kind::kConcat},
+    {"lincomb", Kind::kLincomb}};
 
 OpShape read_op(const json& j) {
   OpShape s;
@@ -34,6 +34,7 @@ OpShape read_op(const json& j) {
   s.upsample = j.value("upsample", false);
   s.residual = j.value("residual", false);
   s.row_bias = j.value("row_bias", false);
+  s.geglu = j.value("geglu", false);
   s.queries = j.value("queries", int64_t{0});
   s.keys = j.value("keys", int64_t{0});
   s.heads = j.value("heads", int64_t{0});
@@ -72,7 +73,7 @@ double OpShape::bytes(double element) const {
       return element * (x + y * (residual ? 2 : 1) + double(in * out) * kernel * kernel);
     }
     case Kind::kLinear: {
-      const double y = double(batch * height * width) * double(out);
+      const double y = double(batch * height * width) * double(out) / (geglu ? 2 : 1);
       return element * (x + y * (residual ? 2 : 1) + double(in * out));
     }
     case Kind::kAttention:
@@ -80,8 +81,6 @@ double OpShape::bytes(double element) const {
     case Kind::kGroupNorm:
     case Kind::kLayerNorm:
       return element * 2 * x;
-    case Kind::kGeglu:
-      return element * 1.5 * x;
     case Kind::kConcat:
       return element * 2 * double(batch * height * width) * double(in + out);
     case Kind::kLincomb:

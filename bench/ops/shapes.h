@@ -13,7 +13,6 @@ enum class Kind : uint8_t {
   kAttention,
   kGroupNorm,
   kLayerNorm,
-  kGeglu,
   kConcat,
   kLincomb
 };
@@ -31,6 +30,7 @@ struct OpShape {
   bool upsample = false;  ///< the input is enlarged to twice the size first
   bool residual = false;
   bool row_bias = false;
+  bool geglu = false;                        ///< ends the product, and halves its columns
   int64_t queries = 0, keys = 0, heads = 0;  ///< attention; a head has in / heads channels
   int count = 1;                             ///< times in a pass
 
