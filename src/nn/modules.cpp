@@ -48,6 +48,15 @@ LayerNorm::LayerNorm(const Build& build, const Weights& w, int channels, float e
       beta(parameter(build, w, "bias", channels)),
       eps(epsilon) {}
 
+const Tensor& TextProducts::of(Ctx& ctx, const Attention& attention, const Tensor& context) {
+  Entry& entry = entries_[&attention];
+  if (!entry.context || entry.context.raw() != context.raw() ||
+      !(entry.context.shape() == context.shape())) {
+    entry = {context, attention.to_kv(ctx, context)};
+  }
+  return entry.product;
+}
+
 Attention::Attention(const Build& build, const Weights& w, const Options& o) : options(o) {
   const int n = o.width;
   if (o.context_width == 0) {
@@ -68,8 +77,8 @@ Tensor Attention::operator()(Ctx& ctx, const Tensor& x, const Tensor* context,
       .heads = options.heads, .scale = 1.0f / std::sqrt(float(n / options.heads)), .causal = false};
   Tensor mixed;  // [B, T, n]
   if (context) {
-    const Tensor q = to_q(ctx, x);           // [B, T, n]
-    const Tensor kv = to_kv(ctx, *context);  // [B, T', 2n]
+    const Tensor q = to_q(ctx, x);  // [B, T, n]; kv is [B, T', 2n]
+    const Tensor kv = ctx.text ? ctx.text->of(ctx, *this, *context) : to_kv(ctx, *context);
     mixed = ops::attention(ctx, {&q, 0, n}, {&kv, 0, n}, {&kv, n, n}, params);
   } else {
     const Tensor qkv = to_qkv(ctx, x);  // [B, T, 3n]

@@ -2,6 +2,7 @@
 // scoped view of a checkpoint and called like functions. Names are diffusers'.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -84,6 +85,22 @@ struct LayerNorm {
 
   Tensor gamma, beta;  // [C]
   float eps = 1e-5f;
+};
+
+struct Attention;
+
+/// Keys and values of the text states, which stay the same from step to step of a run.
+class TextProducts {
+ public:
+  /// to_kv(context), computed again only for another tensor than the last time.
+  const Tensor& of(Ctx& ctx, const Attention& attention, const Tensor& context);
+
+ private:
+  struct Entry {
+    Tensor context;  // held, so that its address is not another tensor's later
+    Tensor product;
+  };
+  std::map<const Attention*, Entry> entries_;
 };
 
 /// Multi-head attention with its output projection. Without a context width it attends to itself.

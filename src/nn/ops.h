@@ -21,6 +21,8 @@ class Observer {
   virtual void see(std::string_view module, const Tensor& output) = 0;
 };
 
+class TextProducts;  // nn/modules.h
+
 /// One thread's way to compute: passed to every forward.
 struct Ctx {
   Backend& backend;
@@ -28,6 +30,7 @@ struct Ctx {
   DType dtype = DType::kF32;  ///< of activations
   Observer* observer = nullptr;
   const CancelToken* cancel = nullptr;  ///< checked before every op
+  TextProducts* text = nullptr;         ///< of a run, where cross-attention keeps what it can
 };
 
 namespace ops {

@@ -76,7 +76,10 @@ bool is_active(const ActiveControl& c, const EditPlan& plan, int i, const NoiseL
   return !(place < c.start || double(i + 1) / n > c.end);
 }
 
-Tensor sample(Ctx& ctx, const SamplerInput& in) {
+Tensor sample(Ctx& outer, const SamplerInput& in) {
+  TextProducts text;
+  Ctx ctx = outer;
+  ctx.text = &text;
   const auto& levels = in.solver.levels();
   Tensor x = in.x;
   for (int i = in.plan.begin; i < int(levels.size()); ++i) {
