@@ -16,6 +16,17 @@ extern "C" void on_signal(int number) {
   token.cancel(why);
 }
 
+// Weights are used where their file is mapped: reading what a mapped file no longer holds, or its
+// disk no longer gives, raises SIGBUS. Only write() and _exit() are allowed here; no output file is
+// open while a network runs.
+extern "C" void on_bus_error(int) {
+  constexpr char kWords[] =
+      "dedit: a model file was cut short or became unreadable while it was in use; replace models "
+      "by renaming a finished copy over them\n";
+  static_cast<void>(!::write(STDERR_FILENO, kWords, sizeof(kWords) - 1));
+  _exit(static_cast<int>(ErrorKind::kModel));
+}
+
 }  // namespace
 
 void install_signal_handlers() {
@@ -25,6 +36,8 @@ void install_signal_handlers() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = on_bus_error;
+  sigaction(SIGBUS, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
 }

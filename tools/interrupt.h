@@ -1,4 +1,5 @@
 // SIGINT and SIGTERM: the first asks a cancellable run to stop, the second ends the process.
+// SIGBUS: a model file changed under its mapping; ends the process with 4 and a sentence.
 #pragma once
 
 #include "dedit/cancel.h"

@@ -1,4 +1,5 @@
 // Signals during a run.
+#include <filesystem>
 #include <signal.h>
 
 #include <gtest/gtest.h>
@@ -24,6 +25,21 @@ TEST(Interrupt, EndsTheRunWithoutAFile) {
     EXPECT_EQ(ended.err.find("\"step\":900,"), std::string::npos);
     EXPECT_TRUE(at.names().empty());
   }
+}
+
+// Weights are read where their file is mapped.
+TEST(Interrupt, AModelFileCutShortDuringARunEndsItWithASentence) {
+  namespace fs = std::filesystem;
+  const Workplace at;
+  fs::copy(DEDIT_MINI_DIR, at.path("model"), fs::copy_options::recursive);
+  const fs::path weights = at.path("model/unet/diffusion_pytorch_model.safetensors");
+  const Outcome ended =
+      at.run({"generate", "--model", "model", "--width", "64", "--height", "64", "--steps", "900",
+              "--progress", "json", "-o", "o.png"},
+             {.signal_after = "\"step\":1,", .act = [&] { fs::resize_file(weights, 4096); }});
+  EXPECT_EQ(ended.code, 4) << ended.err;
+  EXPECT_NE(ended.err.find("dedit: a model file was cut short"), std::string::npos) << ended.err;
+  EXPECT_EQ(at.names(), std::vector<std::string>{"model"});
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ void feed(Pipe& in, const std::string& bytes, size_t& n_fed) {
 void converse(pid_t child, const Streams& streams, Pipe& in, Pipe& out, Pipe& err,
               Outcome& outcome) {
   size_t n_fed = 0;
-  bool is_signalled = streams.signal == 0;
+  bool is_signalled = streams.signal == 0 && !streams.act;
   if (streams.input.empty()) in.close_end(1);
   fcntl(in.ends[1], F_SETFL, O_NONBLOCK);
   while (out.ends[0] >= 0 || err.ends[0] >= 0) {
@@ -87,7 +87,7 @@ void converse(pid_t child, const Streams& streams, Pipe& in, Pipe& out, Pipe& er
     if (waits[1].revents != 0 && !read_some(out.ends[0], outcome.out)) out.close_end(0);
     if (waits[2].revents != 0 && !read_some(err.ends[0], outcome.err)) err.close_end(0);
     if (!is_signalled && outcome.err.find(streams.signal_after) != std::string::npos) {
-      kill(child, streams.signal);
+      streams.act ? streams.act() : static_cast<void>(kill(child, streams.signal));
       is_signalled = true;
     }
   }

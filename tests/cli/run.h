@@ -1,6 +1,7 @@
 // Runs the real binary in a folder of its own and keeps what it says.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Streams {
   bool drops_reader = false;     ///< the pipe's reading end is closed from the start
   int signal = 0;                ///< sent once `signal_after` was seen on stderr
   std::string signal_after = "step";
+  std::function<void()> act = {};  ///< done instead of sending a signal
 };
 
 /// A folder that is removed with its files when the object goes; commands run inside it.
