@@ -1,6 +1,7 @@
 #include "backend/cpu/memory.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <utility>
 
@@ -44,6 +45,17 @@ void* HostMemory::allocate(size_t bytes) {
 
 void HostMemory::deallocate(void* p, size_t) {
   std::free(p);
+}
+
+void will_need(const void* p, size_t bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t kPage = 4096;
+  const auto first = reinterpret_cast<uintptr_t>(p) / kPage * kPage;
+  const auto end = reinterpret_cast<uintptr_t>(p) + bytes;
+  madvise(reinterpret_cast<void*>(first), end - first, MADV_WILLNEED);
+#else
+  static_cast<void>(p), static_cast<void>(bytes);
+#endif
 }
 
 size_t HostMemory::slab_bytes() const {

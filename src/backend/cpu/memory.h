@@ -31,6 +31,9 @@ HostArray<T> make_host_array(size_t n) {
   return HostArray<T>(static_cast<T*>(allocate_host(n * sizeof(T))));
 }
 
+/// Asks for mapped memory to be read ahead: a hint, and nothing where it is in memory already.
+void will_need(const void* p, size_t bytes);
+
 /// Scratch blocks for calls from any number of threads: a call takes one block and returns it.
 class ScratchPool {
  public:

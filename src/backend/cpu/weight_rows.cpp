@@ -24,6 +24,7 @@ StoredRows::StoredRows(std::span<const WeightView> weights, std::span<const Weig
   for (const WeightView& w : weights) {
     size_ += w.shape[0];
     elements += w.numel();
+    will_need(w.data, size_t(w.numel()) * size_of(w.dtype));
     is_mixed = is_mixed || w.dtype != weights[0].dtype;
   }
   if (is_mixed) {
