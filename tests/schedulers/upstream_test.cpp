@@ -1,4 +1,5 @@
 // The full-loop cases of the reference's own scheduler tests (tests/data/schedulers).
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -86,6 +87,7 @@ TEST(UpstreamCases, FullLoopsGiveTheExpectedSums) {
 TEST(UpstreamCases, TablesAgree) {
   const nlohmann::json data = read_json("upstream_cases.json");
   for (const auto& row : data["tables"]) {
+    if (row.contains("function")) continue;
     const SolverOptions options = upstream_options(row);
     const auto solver = find_scheduler_class(options.config)->make(options);
     std::vector<double> timesteps;
@@ -100,6 +102,42 @@ TEST(UpstreamCases, TablesAgree) {
       for (size_t i = 0; i < timesteps.size(); ++i) {
         EXPECT_EQ(timesteps[i], std::trunc(sigmas[i] * 1000)) << row["name"];
       }
+    }
+  }
+}
+
+/// What a step makes of noise 1 where all else is 0, squared: the variance that it adds. 0 where it
+/// draws none.
+double added_variance(const Scheduler& scheduler, const SolverOptions& options, int timestep) {
+  Testbed bed;
+  const auto solver = scheduler.make(options);
+  const auto at = [&](const NoiseLevel& level) { return level.timestep == timestep; };
+  const auto& levels = solver->levels();
+  const int i = int(std::find_if(levels.begin(), levels.end(), at) - levels.begin());
+  if (!solver->draws_noise(i)) return 0;
+  const Tensor none = bed.tensor({0}), one = bed.tensor({1});
+  const Estimate estimate{.x0 = none, .eps = none};
+  const double deviation = bed.host(solver->step(bed.ctx, i, none, estimate, &one))[0];
+  return deviation * deviation;
+}
+
+/// [t, previous t, variance] or [t, variance], of a step of the distance to the previous t.
+TEST(UpstreamCases, VariancesAgree) {
+  const nlohmann::json data = read_json("upstream_cases.json");
+  for (const auto& row : data["tables"]) {
+    if (!row.contains("function")) continue;
+    nlohmann::json run = row;
+    run["num_inference_steps"] = nullptr;       // every timestep
+    run["config"]["set_alpha_to_one"] = false;  // the step from 0 ends at 0
+    SolverOptions options = upstream_options(run);
+    const Scheduler& scheduler = *find_scheduler_class(options.config);
+    if (row["scheduler"] == "DDIMScheduler") options.params["eta"] = 1;
+    for (const auto& value : row["values"]) {
+      const int distance = value.size() == 3 ? int(value[0]) - int(value[1]) : 1;
+      options.steps = 1000 / std::max(distance, 1);
+      EXPECT_NEAR(added_variance(scheduler, options, value[0]), value.back().get<double>(),
+                  row["tolerance"].get<double>())
+          << row["name"] << value;
     }
   }
 }
