@@ -37,6 +37,9 @@ ZERO_SNR = dict(rescale_betas_zero_snr=(False, False, True))
 CLIP = dict(clip_sample=(False, True), clip_sample_range=(1.0, 2.0))
 ONE = dict(set_alpha_to_one=(True, False))
 FLOW = dict(use_flow_sigmas=(False, False, True), flow_shift=(1.0, 3.0))
+DYNAMIC = dict(use_dynamic_shifting=(False, False, True))
+CLIPPED = dict(lambda_min_clipped=(-float("inf"), -5.1, -3.0))
+SHORT = dict(time_shift_type=("exponential", "linear"), shift_terminal=(None, 0.1))
 DPM = dict(solver_order=(1, 2, 3), solver_type=("midpoint", "heun"),
            algorithm_type=("dpmsolver++", "sde-dpmsolver++", "dpmsolver", "sde-dpmsolver"),
            lower_order_final=(True, False), final_sigmas_type=("zero", "sigma_min"))
@@ -44,6 +47,7 @@ SINGLE = {k: v for k, v in COMMON.items() if k not in ("timestep_spacing", "step
 DISTILLED = dict(original_inference_steps=(50, 100, 25))
 CLASSES = {
     "DDPMScheduler": {**COMMON, **LIMIT, **ZERO_SNR, **CLIP,
+                      "beta_schedule": ("linear", "squaredcos_cap_v2", "sigmoid", "laplace"),
                       "variance_type": ("fixed_small", "fixed_small_log", "fixed_large")},
     "DDIMScheduler": {**COMMON, **LIMIT, **ZERO_SNR, **CLIP, **ONE},
     "DDIMInverseScheduler": {**COMMON, **ZERO_SNR, **CLIP, **ONE,
@@ -59,25 +63,53 @@ CLASSES = {
     "KDPM2DiscreteScheduler": {**COMMON, **SPREAD},
     "KDPM2AncestralDiscreteScheduler": {**COMMON, **SPREAD},
     "DPMSolverMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **ZERO_SNR, **DPM, **FLOW,
+                                    **DYNAMIC, **CLIPPED,
                                     "euler_at_final": (False, True),
                                     "use_lu_lambdas": (False, False, True)},
-    "DPMSolverSinglestepScheduler": {**SINGLE, **SPREAD, **LIMIT, **DPM, **FLOW},
-    "UniPCMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **ZERO_SNR, **FLOW,
+    "DPMSolverSinglestepScheduler": {**SINGLE, **SPREAD, **LIMIT, **DPM, **FLOW, **DYNAMIC,
+                                     **CLIPPED},
+    "DPMSolverMultistepInverseScheduler": {**COMMON, **SPREAD, **LIMIT, **DPM, **CLIPPED,
+                                           "algorithm_type": ("dpmsolver++", "dpmsolver")},
+    "UniPCMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **ZERO_SNR, **FLOW, **DYNAMIC, **SHORT,
                                 "solver_order": (1, 2, 3, 4), "solver_type": ("bh1", "bh2"),
                                 "predict_x0": (True, True, False),
                                 "disable_corrector": ([], [0], [1, 2])},
-    "DEISMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **FLOW, "solver_order": (1, 2, 3)},
-    "SASolverScheduler": {**COMMON, **SPREAD, **LIMIT, **FLOW, "predictor_order": (1, 2, 3, 4),
+    "DEISMultistepScheduler": {**COMMON, **SPREAD, **LIMIT, **FLOW, **DYNAMIC,
+                               "solver_order": (1, 2, 3)},
+    "SASolverScheduler": {**COMMON, **SPREAD, **LIMIT, **FLOW, **CLIPPED, "predictor_order": (1, 2, 3, 4),
                           "corrector_order": (1, 2, 3, 4),
                           "algorithm_type": ("data_prediction", "noise_prediction")},
     "LCMScheduler": {**COMMON, **LIMIT, **ZERO_SNR, **CLIP, **DISTILLED},
     "TCDScheduler": {**COMMON, **ZERO_SNR, **DISTILLED},
-    "FlowMatchEulerDiscreteScheduler": {**SPREAD, "shift": (1.0, 3.0, 0.5),
+    "IPNDMScheduler": {"num_train_timesteps": (1000, 500)},
+    "FlowMatchEulerDiscreteScheduler": {**SPREAD, **DYNAMIC, "shift": (1.0, 3.0, 0.5),
                                         "stochastic_sampling": (False, True),
                                         "invert_sigmas": (False, False, True),
-                                        "shift_terminal": (None, 0.02)},
+                                        "shift_terminal": (None, 0.02),
+                                        "time_shift_type": ("exponential", "linear")},
     "FlowMatchHeunDiscreteScheduler": {"shift": (1.0, 3.0, 0.5)},
 }
+# Lists instead of a number of steps, and the classes that take them.
+TIMESTEPS = ((999, 850, 736, 645, 545, 455, 343, 233, 124, 24), (800, 500, 100), (499,))
+TAKES_TIMESTEPS = ("DDPMScheduler", "EulerDiscreteScheduler", "HeunDiscreteScheduler",
+                   "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+                   "LCMScheduler", "TCDScheduler", "FlowMatchEulerDiscreteScheduler")
+SIGMAS = {"EulerDiscreteScheduler": ((14.615, 6.475, 3.861, 2.697, 1.886, 0.963, 0.399, 0.0),
+                                     (9.0, 2.0, 0.5, 0.03)),
+          "FlowMatchEulerDiscreteScheduler": ((1.0, 0.9, 0.6, 0.2, 0.0), (0.8, 0.3, 0.0))}
+
+
+def pick_list(rng, name, config, run):
+    """Sometimes a list of timesteps or sigmas; `steps` becomes its length."""
+    if name in SIGMAS and rng.random() < 0.2:
+        run["sigma-values"] = rng.choice(SIGMAS[name])
+        run["steps"] = len(run["sigma-values"]) - 1
+    elif name in TAKES_TIMESTEPS and rng.random() < 0.2:
+        train = config.get("num_train_timesteps", 1000)
+        run["timesteps"] = [t for t in rng.choice(TIMESTEPS) if t < train]
+        run["steps"] = len(run["timesteps"])
+    if "start-index" in run:
+        run["start-index"] %= run["steps"]
 
 
 def pick(rng, name):
@@ -91,7 +123,8 @@ def pick(rng, name):
             config[key] = value
     if config.get("use_flow_sigmas"):
         config["prediction_type"] = "flow_prediction"
-    run = {"steps": rng.choice((1, 2, 3, 4, 5, 8, 10, 13, 20, 25, 50)), "seed": rng.randrange(100),
+    run = {"steps": rng.choice((1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 10, 13, 15, 20, 25, 30, 50, 100)),
+           "seed": rng.randrange(100),
            "start": rng.choice(("noise", "noise", "noised", "init")),
            "loop": rng.choice(("pipeline", "plain"))}
     if run["start"] != "noise":
@@ -99,13 +132,24 @@ def pick(rng, name):
                                {"start-index": rng.randrange(run["steps"])})))
     if name in ("DDIMScheduler", "TCDScheduler"):
         run.update(rng.choice(({}, {"eta": rng.choice((0.0, 0.5, 1.0))})))
+    if config.get("use_dynamic_shifting"):
+        run.update(rng.choice(({}, {"mu": 0.5}, {"mu": 1.15}, {"mu": 1.15})))
+    pick_list(rng, name, config, run)
     return config, run
 
 
 def reference(name, config, run, noise, init, nudge=0.0):
     scheduler = getattr(diffusers, name)(**config)
     steps = run["steps"]
-    scheduler.set_timesteps(steps)
+    asked = {"mu": run["mu"]} if "mu" in run else {}
+    if "timesteps" in run:
+        asked["timesteps"] = list(run["timesteps"])
+    elif "sigma-values" in run:
+        is_flow = name.startswith("FlowMatch")  # whose final 0 is not listed
+        asked["sigmas"] = list(run["sigma-values"][:-1] if is_flow else run["sigma-values"])
+    else:
+        asked["num_inference_steps"] = steps
+    scheduler.set_timesteps(**asked)
     skipped = run.get("start-index", 0)
     if "strength" in run:
         skipped = steps - min(int(steps * run["strength"]), steps)
@@ -150,7 +194,12 @@ def dedit(binary, folder, name, config, run):
     words = [binary, "schedule", "--denoiser", "toy", "--trace-json", "-", "--scheduler-config",
              os.path.join(folder, "config.json"), "--latents", os.path.join(folder, "f.safetensors")]
     for key, value in run.items():
-        words += [f"--{key}", str(value)]
+        if key == "mu":
+            words += ["--scheduler-option", f"mu={value}"]
+        elif key in ("timesteps", "sigma-values"):
+            words += [f"--{key}", ",".join(map(str, value))]
+        elif key != "steps" or not {"timesteps", "sigma-values"} & run.keys():
+            words += [f"--{key}", str(value)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip()
 

@@ -94,6 +94,8 @@ SCHEDULERS = {
                dict(solver_type="bh1", solver_order=3), dict(final_sigmas_type="sigma_min"),
                dict(predict_x0=False, final_sigmas_type="sigma_min"),
                dict(use_flow_sigmas=True, flow_shift=3.0, prediction_type="flow_prediction"),
+               dict(use_flow_sigmas=True, use_dynamic_shifting=True, mu=0.7, shift_terminal=0.1,
+                    prediction_type="flow_prediction"),
                dict(rescale_betas_zero_snr=True)]),
     "deis": ("DEISMultistepScheduler", ALL, ("karras", "exponential", "beta"), {},
              [dict(solver_order=1), dict(solver_order=3), dict(lower_order_final=False)]),
@@ -104,7 +106,10 @@ SCHEDULERS = {
     "tcd": ("TCDScheduler", ("leading",), (), {}, [dict(eta=0.0), dict(eta=1.0)]),
     "flow_match_euler": ("FlowMatchEulerDiscreteScheduler", (None,),
                          ("karras", "exponential", "beta"), {},
-                         [dict(shift=3.0), dict(stochastic_sampling=True)]),
+                         [dict(shift=3.0), dict(stochastic_sampling=True),
+                          dict(use_dynamic_shifting=True, mu=1.15),
+                          dict(use_dynamic_shifting=True, mu=1.15, time_shift_type="linear")]),
+    "ipndm": ("IPNDMScheduler", (None,), (), {}, []),
     "flow_match_heun": ("FlowMatchHeunDiscreteScheduler", (None,), (), {}, [dict(shift=3.0)]),
 }
 
@@ -119,8 +124,8 @@ def numbers(x):
             for v in np.asarray(x, np.float32).ravel()]
 
 
-def run(scheduler, steps, eta):
-    scheduler.set_timesteps(steps)
+def run(scheduler, steps, eta, mu):
+    scheduler.set_timesteps(steps, **({"mu": mu} if mu else {}))
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     generator = torch.Generator().manual_seed(11)
@@ -138,13 +143,13 @@ def run(scheduler, steps, eta):
 def record(cls, steps, config):
     row = {"n": steps, "config": {k: v for k, v in config.items()}}
     config = dict(config)
-    eta = config.pop("eta", None)
-    if not cls.__name__.startswith("FlowMatch"):
+    eta, mu = config.pop("eta", None), config.pop("mu", None)
+    if not cls.__name__.startswith(("FlowMatch", "IPNDM")):
         config = {**SD, "steps_offset": 1, **config}
         if "DPMSolverSinglestep" in cls.__name__:
             config.pop("steps_offset")
     try:
-        x = run(cls(**config), steps, eta)
+        x = run(cls(**config), steps, eta, mu)
     except (IndexError, ValueError, UnboundLocalError, RuntimeError) as error:
         return {**row, "undefined": type(error).__name__}
     if not torch.isfinite(x).all():
@@ -155,8 +160,8 @@ def record(cls, steps, config):
 def rows(name):
     class_name, spacings, sigmas, own, further = SCHEDULERS[name]
     cls = getattr(diffusers, class_name)
-    is_flow = class_name.startswith("FlowMatch")
-    kinds = (None,) if is_flow else ("epsilon", "v_prediction")
+    has_kind = not class_name.startswith(("FlowMatch", "IPNDM"))
+    kinds = ("epsilon", "v_prediction") if has_kind else (None,)
     grids = [{"timestep_spacing": s} if s else {} for s in spacings]
     if "DPMSolverSinglestep" in class_name or name in ("lcm", "tcd"):
         grids = [{}]

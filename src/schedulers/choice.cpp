@@ -159,6 +159,18 @@ void check_descending(const char* what, const std::vector<double>& list, double 
   }
 }
 
+/// Why we lack what a class or name asks for; empty where there is no more to say.
+std::string reason_of_lack(std::string_view name) {
+  const std::string known = plain(name);
+  const auto has = [&](const char* part) { return known.find(part) != known.npos; };
+  if (has("dpmsolversde") || has("dpmppsde") || has("kdpmppsde")) {
+    return ": it draws its noise from torchsde's Brownian tree; dpmpp_2m_sde is the nearest";
+  }
+  if (has("withsolverp")) return ": its predictor is another scheduler object, not in any file";
+  if (has("learned")) return ": its network has to predict the variance too";
+  return "";
+}
+
 NamedScheduler from_config(const SchedulerConfig& config, bool strict,
                            std::vector<std::string>& warnings) {
   if (config.class_name.empty()) return {find_scheduler("pndm")};  // what SD 1.x checkpoints name
@@ -169,7 +181,8 @@ NamedScheduler from_config(const SchedulerConfig& config, bool strict,
       if (names.find(s->diffusers_class) != std::string::npos) continue;
       names += str(names.empty() ? "" : ", ", s->diffusers_class);
     }
-    usage(config.class_name + " is not available", "one of " + names);
+    usage(config.class_name + " is not available" + reason_of_lack(config.class_name),
+          "one of " + names);
   }
   warnings.push_back(str("the checkpoint names ", config.class_name,
                          ", which is not available; running ddim instead"));
@@ -196,6 +209,8 @@ NamedScheduler scheduler_named(std::string_view text) {
     names.emplace_back(s->name);
     all += str(all.empty() ? "" : ", ", s->name);
   }
+  const std::string reason = reason_of_lack(text);
+  if (!reason.empty()) usage(str("scheduler ", text, " is not available", reason), "");
   const std::string meant = nearest(text, names);
   usage(str("scheduler ", text, " is unknown"),
         meant.empty() ? "one of " + all : "did you mean " + meant + "? dedit schedulers lists all");
@@ -229,7 +244,7 @@ ScheduleChoice choose_schedule(const ScheduleRequest& r, const SchedulerConfig& 
   // included.
   const auto has_eta = [](const Param& p) { return p.name == "eta"; };
   const std::span<const Param> params = named.scheduler->params;
-  if (config.use == ConfigUse::kPipeline && std::any_of(params.begin(), params.end(), has_eta)) {
+  if (config.use != ConfigUse::kScheduler && std::any_of(params.begin(), params.end(), has_eta)) {
     o.params.emplace("eta", 0);
   }
   return choice;

@@ -11,14 +11,6 @@ namespace dedit {
 
 namespace {
 
-/// Element i of torch.linspace(start, end, n) in f32: counted from the nearer end, one rounding per
-/// element.
-float linspace(float start, float end, int n, int i) {
-  if (n == 1) return start;
-  const float step = (end - start) / float(n - 1);
-  return i < n / 2 ? std::fma(step, float(i), start) : std::fma(-step, float(n - 1 - i), end);
-}
-
 /// alpha_bar at a share t of the training range. Nichol and Dhariwal 2021 (arXiv:2102.09672),
 /// equation 17; Hang et al. 2024 (arXiv:2407.03297), the Laplace schedule.
 double alpha_bar_of(const std::string& schedule, double t) {
@@ -36,13 +28,14 @@ double alpha_bar_of(const std::string& schedule, double t) {
 float beta_at(const SchedulerConfig& c, int i) {
   const std::string& name = c.beta_schedule;
   const int n = c.num_train_timesteps;
-  if (name == "linear") return linspace(float(c.beta_start), float(c.beta_end), n, i);
+  if (name == "linear") return torch_linspace(float(c.beta_start), float(c.beta_end), n, i);
   if (name == "scaled_linear") {
-    const float root = linspace(float(std::sqrt(c.beta_start)), float(std::sqrt(c.beta_end)), n, i);
+    const float root =
+        torch_linspace(float(std::sqrt(c.beta_start)), float(std::sqrt(c.beta_end)), n, i);
     return root * root;
   }
   if (name == "sigmoid") {
-    const float gate = 1 / (1 + std::exp(-linspace(-6, 6, n, i)));
+    const float gate = 1 / (1 + std::exp(-torch_linspace(-6, 6, n, i)));
     return gate * float(c.beta_end - c.beta_start) + float(c.beta_start);
   }
   if (name == "squaredcos_cap_v2" || name == "laplace" || name == "exp") {
@@ -76,6 +69,12 @@ std::vector<float> rescaled_to_zero_snr(const std::vector<float>& alphas) {
 }
 
 }  // namespace
+
+float torch_linspace(float start, float end, int n, int i) {
+  if (n == 1) return start;
+  const float step = (end - start) / float(n - 1);
+  return i < n / 2 ? std::fma(step, float(i), start) : std::fma(-step, float(n - 1 - i), end);
+}
 
 NoiseSchedule::NoiseSchedule(const SchedulerConfig& config) {
   std::vector<float> alphas;

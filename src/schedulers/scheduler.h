@@ -39,13 +39,14 @@ enum class Sigmas { kDefault, kKarras, kExponential, kBeta, kLu };
 /// Whose defaults and rules a file is read with.
 enum class ConfigUse {
   kPipeline,  ///< Stable Diffusion's pipelines: offset 1 and no clipping, whatever the file says
-  kScheduler  ///< the named class alone, as its constructor
+  kControlPipeline,  ///< pipelines with a ControlNet, which leave the file as it is
+  kScheduler         ///< the named class alone, as its constructor
 };
 
 /// A checkpoint's scheduler_config.json, with the reference's defaults for absent fields.
 struct SchedulerConfig {
   /// "PNDMScheduler"; empty if the checkpoint names none. A setting that makes the class another
-  /// method than ours is part of the name: "UniPCMultistepScheduler with use_dynamic_shifting".
+  /// method than ours is part of the name: "UniPCMultistepScheduler with solver_p".
   std::string class_name;
   int num_train_timesteps = 1000;
   double beta_start = 0.00085;
@@ -99,6 +100,10 @@ class NoiseSchedule {
  private:
   std::vector<float> alphas_cumprod_;
 };
+
+/// Element i of torch.linspace(start, end, n) in f32: counted from the nearer end, one rounding per
+/// element.
+float torch_linspace(float start, float end, int n, int i);
 
 /// The network's estimate at a level, both ways (they agree: x = alpha x0 + sigma eps).
 struct Estimate {
@@ -176,6 +181,7 @@ struct Scheduler {
   bool takes_sigmas = false;         ///< runs a list of sigmas
   bool inverts = false;              ///< walks from clean to noise
   bool needs_flow = false;           ///< for networks trained by flow matching
+  bool unit_time = false;            ///< tells the network times between 0 and 1
   bool takes_sample = true;          ///< knows networks that predict the sample
   bool clips_lambda = false;         ///< knows lambda_min_clipped
   bool takes_flow = false;           ///< knows use_flow_sigmas and flow_prediction

@@ -126,11 +126,9 @@ Spacing spacing_of(const Fields& f) {
 }
 
 /// A setting of the file's own class under which that class is another method than ours of the same
-/// name ("use_dynamic_shifting true"); empty if there is none.
+/// name ("variance_type learned"); empty if there is none.
 std::string foreign_setting(const Fields& f) {
-  for (const char* name : {"use_dynamic_shifting", "solver_p"}) {
-    if (f.is_set(name)) return name;
-  }
+  if (f.is_set("solver_p")) return "solver_p";
   const std::string variance = f.text("variance_type", "fixed_small");
   const bool is_ours = variance.rfind("fixed", 0) == 0 && variance != "fixed_large_log";
   return is_ours ? "" : "variance_type " + variance;
@@ -150,6 +148,7 @@ void class_defaults(const std::string& name, SchedulerConfig& c) {
   c.beta_schedule = is_distilled ? "scaled_linear" : "linear";
   c.clip_sample = is_one_of({"DDPMScheduler", "DDIMScheduler", "DDIMInverseScheduler"});
   if (name.rfind("FlowMatch", 0) == 0) c.prediction = Prediction::kFlow;
+  if (name == "IPNDMScheduler") c.prediction = Prediction::kV;
 }
 
 /// The training schedule has to be understood whichever scheduler runs.
@@ -233,6 +232,14 @@ constexpr std::string_view kFields[] = {"num_train_timesteps",
                                         "interpolation_type",
                                         "timestep_type",
                                         "shift_terminal",
+                                        "use_dynamic_shifting",
+                                        "time_shift_type",
+                                        "mu",
+                                        "image_seq_len",
+                                        "base_shift",
+                                        "max_shift",
+                                        "base_image_seq_len",
+                                        "max_image_seq_len",
                                         "invert_sigmas"};
 
 /// The defaults of SchedulerConfig as a file.
@@ -248,8 +255,8 @@ SchedulerConfig read_config(const json& object, const std::string& source, Confi
   c.class_name = f.text("_class_name", "");
   class_defaults(c.class_name, c);
   read_schedule(f, c);
-  const bool is_flow_class = c.prediction == Prediction::kFlow;  // which has no other
-  if (f.has("prediction_type") && !is_flow_class) c.prediction = prediction_of(f);
+  const bool is_fixed = c.prediction != Prediction::kEpsilon;  // the class has no other
+  if (f.has("prediction_type") && !is_fixed) c.prediction = prediction_of(f);
   c.spacing = spacing_of(f);
   c.set_alpha_to_one.reset();
   if (f.has("set_alpha_to_one")) c.set_alpha_to_one = f.flag("set_alpha_to_one", false);

@@ -1,11 +1,10 @@
 #include "schedulers/sigma_levels.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <optional>
-#include <string_view>
 
 #include "core/str.h"
+#include "schedulers/flow_levels.h"
 #include "schedulers/solver_options.h"
 
 #include "dedit/error.h"
@@ -20,17 +19,10 @@ std::vector<double> picked_timesteps(const Scheduler& scheduler, const SolverOpt
                           o.config.steps_offset, /*fractional=*/true);
 }
 
-/// A number of the file's own, if it is there.
-std::optional<double> number(const SchedulerConfig& c, std::string_view name) {
-  const auto set = c.settings.find(name);
-  if (set == c.settings.end()) return {};
-  return std::strtod(set->second.c_str(), nullptr);
-}
-
 /// Training steps in use: cosine schedules are cut where lambda falls below lambda_min_clipped.
 int used_steps(const Scheduler& scheduler, const SolverOptions& o, const SigmaTable& table) {
   const int train = o.config.num_train_timesteps;
-  const auto least = number(o.config, "lambda_min_clipped");
+  const auto least = number_setting(o.config, "lambda_min_clipped");
   if (!scheduler.clips_lambda || !least) return train;
   int n = train;  // lambda is -log sigma, and falls
   while (n > 1 && -std::log(table.at(n - 1)) < *least) --n;
@@ -43,11 +35,19 @@ std::vector<double> whole_timesteps(const Scheduler& scheduler, const SolverOpti
                                     const SigmaTable& table) {
   if (!o.timesteps.empty()) return o.timesteps;
   const Spacing spacing = resolve_spacing(scheduler, o);
-  const bool is_trailing = spacing == Spacing::kTrailing;
-  std::vector<double> t = spaced_timesteps(spacing, is_trailing ? o.steps : o.steps + 1,
-                                           used_steps(scheduler, o, table), o.config.steps_offset,
-                                           /*fractional=*/false);
-  if (!is_trailing) t.pop_back();
+  const int used = used_steps(scheduler, o, table), train = o.config.num_train_timesteps;
+  if (spacing == Spacing::kTrailing) {
+    std::vector<double> t = spaced_timesteps(spacing, o.steps, train, 0, /*fractional=*/false);
+    if (used == train) return t;
+    // The step stays that of all of the training, so that fewer fit in.
+    const double step = double(train) / o.steps;
+    for (size_t i = 0; i < t.size(); ++i) t[i] = std::nearbyint(used - double(i) * step) - 1;
+    while (t.back() < 0) t.pop_back();
+    return t;
+  }
+  std::vector<double> t =
+      spaced_timesteps(spacing, o.steps + 1, used, o.config.steps_offset, /*fractional=*/false);
+  t.pop_back();
   return t;
 }
 
@@ -77,24 +77,31 @@ struct Spread {
 /// Sigmas spread between the file's ends, or those of the table in use.
 std::vector<double> spread(const SchedulerConfig& c, Sigmas kind, double first, double last,
                            int n) {
-  return spread_sigmas(kind, number(c, "sigma_max").value_or(first),
-                       number(c, "sigma_min").value_or(last), n);
+  return spread_sigmas(kind, number_setting(c, "sigma_max").value_or(first),
+                       number_setting(c, "sigma_min").value_or(last), n);
 }
 
 /// Sigmas of a flow by the network's own time, shifted: Esser et al. 2024 (arXiv:2403.03206),
 /// equation 23. The reference's classes count from different ends.
 Spread flow_sigmas(const SolverOptions& o, bool from_one) {
-  const double shift = number(o.config, "flow_shift").value_or(1);
+  const double fixed = number_setting(o.config, "flow_shift").value_or(1);
+  const double shift = dynamic_shift(o.config).value_or(fixed);
   const double train = o.config.num_train_timesteps;
   Spread spread;
   for (int i = o.steps; i > 0; --i) {
-    const double step = (1 - 1 / train) / o.steps;
-    double sigma = from_one ? 1 - (o.steps - i) * step : i * step;
-    sigma = shift * sigma / (1 + (shift - 1) * sigma);
-    if (from_one && std::abs(sigma - 1) < 1e-6) sigma -= 1e-6;  // an infinite lambda otherwise
-    spread.sigmas.push_back(sigma);
-    spread.timesteps.push_back(std::trunc(sigma * train));
+    // np.linspace(1, 1 / train, steps + 1), whose last element is exact; timesteps are cut.
+    const double step = (1 / train - 1) / o.steps;
+    const double sigma = from_one       ? (o.steps - i) * step + 1
+                         : i == o.steps ? 1 - 1 / train
+                                        : 1 - (i * step + 1);
+    spread.sigmas.push_back(shift * sigma / (1 + (shift - 1) * sigma));
   }
+  if (from_one) {
+    stretch_to_terminal(o.config, spread.sigmas);
+    double& first = spread.sigmas.front();
+    if (std::abs(first - 1) < 1e-6) first -= 1e-6;  // an infinite lambda otherwise
+  }
+  for (double sigma : spread.sigmas) spread.timesteps.push_back(std::trunc(sigma * train));
   return spread;
 }
 
@@ -139,20 +146,24 @@ LambdaLevels lambda_levels(const Scheduler& scheduler, const SolverOptions& o, F
   const SchedulerConfig& c = o.config;
   const SigmaTable table{training_schedule(scheduler, o)};
   const Sigmas kind = resolve_sigmas(scheduler, o);
-  const auto flow = c.settings.find("use_flow_sigmas");
   Spread s;
   LambdaLevels result;
-  result.is_flow = flow != c.settings.end() && flow->second == "true";
+  result.is_flow = flag_setting(c, "use_flow_sigmas");
   if (kind != Sigmas::kDefault) {
     // Karras timesteps are rounded, the others cut, as the reference; so are Karras ones of the
-    // cosine schedule in some classes, whose table is dense there.
-    s.sigmas = spread(c, kind, table.back(), table.front(), o.steps);
+    // cosine schedule in one class, whose table is dense there.
+    s.sigmas = kind == Sigmas::kLu ? table.even_in_log(o.steps)
+                                   : spread(c, kind, table.back(), table.front(), o.steps);
+    const bool is_multistep = scheduler.diffusers_class == "DPMSolverMultistepScheduler";
     const bool is_cut = (kind != Sigmas::kKarras && kind != Sigmas::kLu) ||
-                        (c.beta_schedule == "squaredcos_cap_v2" && rule == FinalSigma::kConfigs);
+                        (c.beta_schedule == "squaredcos_cap_v2" && is_multistep);
+    // One class makes the spread one of flows; in the others alpha is then 1 - sigma as it is.
+    const bool is_turned =
+        result.is_flow && kind == Sigmas::kKarras && rule == FinalSigma::kConfigsOrLast;
     for (double& sigma : s.sigmas) {
-      if (result.is_flow) sigma /= sigma + 1;
-      const double t = result.is_flow ? sigma * c.num_train_timesteps : table.timestep_of(sigma);
-      s.timesteps.push_back(is_cut || result.is_flow ? std::trunc(t) : std::nearbyint(t));
+      if (is_turned) sigma /= sigma + 1;
+      const double t = is_turned ? sigma * c.num_train_timesteps : table.timestep_of(sigma);
+      s.timesteps.push_back(is_cut || is_turned ? std::trunc(t) : std::nearbyint(t));
     }
   } else if (result.is_flow) {
     s = flow_sigmas(o, rule == FinalSigma::kConfigsOrLast);

@@ -17,6 +17,8 @@ class SigmaTable {
   double at(double timestep) const;
   /// Timestep of a sigma, linear in log sigma, clamped to the range.
   double timestep_of(double sigma) const;
+  /// n sigmas from the last one down to the first one, evenly spread in the table's logarithms.
+  std::vector<double> even_in_log(int n) const;
 
  private:
   std::vector<float> sigmas_;      // sqrt((1 - alpha_bar) / alpha_bar), ascending

@@ -131,6 +131,17 @@ double parameter(const Scheduler& scheduler, const SolverOptions& o, std::string
   return value;
 }
 
+std::optional<double> number_setting(const SchedulerConfig& c, std::string_view name) {
+  const auto set = c.settings.find(name);
+  if (set == c.settings.end()) return {};
+  return std::strtod(set->second.c_str(), nullptr);
+}
+
+bool flag_setting(const SchedulerConfig& c, std::string_view name) {
+  const auto set = c.settings.find(name);
+  return set != c.settings.end() && set->second == "true";
+}
+
 NoiseSchedule training_schedule(const Scheduler& scheduler, const SolverOptions& options) {
   SchedulerConfig config = options.config;
   config.rescale_betas_zero_snr = config.rescale_betas_zero_snr && scheduler.rescales_snr;

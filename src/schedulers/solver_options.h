@@ -1,7 +1,9 @@
 // What every scheduler's make() does with its options before it builds a table.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "schedulers/scheduler.h"
 
@@ -24,6 +26,10 @@ Sigmas resolve_sigmas(const Scheduler&, const SolverOptions&);
 /// Choices are indices; one that the checkpoint names and the scheduler lacks is the default.
 /// Throws Error(kUsage) for a value outside the parameter's range.
 double parameter(const Scheduler&, const SolverOptions&, std::string_view name);
+
+/// A number or flag of the config's file; absent or false if it has none.
+std::optional<double> number_setting(const SchedulerConfig&, std::string_view name);
+bool flag_setting(const SchedulerConfig&, std::string_view name);
 
 /// The training schedule; rescaled to zero terminal SNR only for schedulers that know it.
 NoiseSchedule training_schedule(const Scheduler&, const SolverOptions&);

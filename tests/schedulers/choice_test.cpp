@@ -1,7 +1,9 @@
 // What users and other tools call schedulers, and what is refused.
 #include "schedulers/choice.h"
 
+#include <map>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -83,6 +85,42 @@ TEST(Choice, RefusesWhatTheSchedulerDoesNotHave) {
   EXPECT_EQ(refusal({.spacing = "even"}).kind(), ErrorKind::kUsage);
 }
 
+TEST(Choice, WhatIsNotAvailableSaysWhy) {
+  const auto says = [](const ScheduleRequest& request, const std::string& part) {
+    const std::string message = refusal(request).what();
+    EXPECT_NE(message.find(part), message.npos) << message;
+  };
+  says({.scheduler = "DPM++ SDE Karras"}, "Brownian tree");
+  says({.scheduler = "DPMSolverSDEScheduler"}, "Brownian tree");
+  const SchedulerConfig learned = parse_scheduler_config(
+      R"({"_class_name": "DDPMScheduler", "variance_type": "learned"})", "test");
+  try {
+    choose_schedule({}, learned, /*strict=*/true);
+    FAIL() << "taken";
+  } catch (const Error& e) {
+    const std::string message = e.what();
+    EXPECT_NE(message.find("has to predict the variance"), message.npos) << message;
+  }
+}
+
+std::vector<double> flow_sigmas(const std::map<std::string, std::string>& settings) {
+  const ScheduleChoice choice =
+      choose_schedule({.scheduler = "flow_match_euler", .steps = 4, .settings = settings},
+                      SchedulerConfig{}, /*strict=*/true);
+  return choice.scheduler->make(choice.options)->sigmas();
+}
+
+// Flux's pipelines: mu runs from base_shift at base_image_seq_len to max_shift at the other end.
+TEST(Choice, DynamicShiftFollowsMuOrTheNumberOfTokens) {
+  const std::string on = "true";
+  EXPECT_EQ(flow_sigmas({{"use_dynamic_shifting", on}, {"image_seq_len", "4096"}}),
+            flow_sigmas({{"use_dynamic_shifting", on}, {"mu", "1.15"}}));
+  EXPECT_EQ(flow_sigmas({{"use_dynamic_shifting", on}, {"image_seq_len", "256"}}),
+            flow_sigmas({{"use_dynamic_shifting", on}, {"mu", "0.5"}}));
+  EXPECT_THROW(flow_sigmas({{"use_dynamic_shifting", on}}), Error);
+  EXPECT_THROW(flow_sigmas({{"use_dynamic_shifting", on}, {"mu", "1e9"}}), Error);
+}
+
 TEST(Choice, SettingsReachTheParametersAndTheConfig) {
   const ScheduleChoice choice = choose_schedule(
       {.scheduler = "ddim", .steps = 10, .settings = {{"eta", "1"}, {"steps_offset", "0"}}},
@@ -90,6 +128,20 @@ TEST(Choice, SettingsReachTheParametersAndTheConfig) {
   EXPECT_EQ(choice.options.params.at("eta"), 1);
   EXPECT_EQ(choice.options.config.beta_schedule, "scaled_linear");
   EXPECT_EQ(choice.scheduler->make(choice.options)->levels()[0].timestep, 900);
+}
+
+// The noisiest sigma's logarithm lies a bit below the table's in numpy's f32, not in libm's.
+TEST(Choice, CutTimestepsFollowNumpysLogarithm) {
+  const SchedulerConfig config = parse_scheduler_config(
+      R"({"_class_name": "DPMSolverMultistepScheduler", "num_train_timesteps": 500,
+          "beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear",
+          "use_exponential_sigmas": true})",
+      "test");
+  const ScheduleChoice choice = choose_schedule({.steps = 3}, config, /*strict=*/true);
+  std::vector<double> timesteps;
+  const auto solver = choice.scheduler->make(choice.options);
+  for (const NoiseLevel& level : solver->levels()) timesteps.push_back(level.timestep);
+  EXPECT_EQ(timesteps, (std::vector<double>{498, 98, 0}));  // diffusers'
 }
 
 TEST(Choice, ListsTakeThePlaceOfSteps) {

@@ -125,6 +125,7 @@ const Scheduler dpm_singlestep = {
     .order = 2,
     .karras = true,
     .thresholds = true,
+    .takes_timesteps = true,
     .clips_lambda = true,
     .takes_flow = true,
     .default_spacing = Spacing::kLinspace,

@@ -68,6 +68,7 @@ const Scheduler flow_match_euler = {
     .aliases = "flow_euler",
     .order = 1,
     .karras = true,
+    .takes_timesteps = true,
     .takes_sigmas = true,
     .needs_flow = true,
     .default_spacing = Spacing::kLinspace,

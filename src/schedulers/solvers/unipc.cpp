@@ -6,6 +6,7 @@
 
 #include <Eigen/Dense>
 
+#include "schedulers/flow_levels.h"
 #include "schedulers/sigma_levels.h"
 #include "schedulers/solver_options.h"
 
@@ -140,6 +141,7 @@ class UniPc : public Solver {
 
 std::unique_ptr<Solver> make(const SolverOptions& options) {
   check_options(unipc, options);
+  require_mu(unipc, options.config);
   const bool is_flow = options.config.prediction == Prediction::kFlow;
   if (is_flow && parameter(unipc, options, "predict_x0") == 0) {
     throw Error(ErrorKind::kUsage, "scheduler unipc predicts the flow with predict_x0 only",
