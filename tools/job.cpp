@@ -212,7 +212,8 @@ void check_job(const CLI::App& app, const JobOptions& options, const std::string
   inputs.push_back(options.mask);
   inputs.push_back(options.prompt_file);
   check_one_stdin(inputs);
-  if (!options.mask.empty() && (options.width != 0 || options.height != 0)) {
+  const bool keeps_size = !options.mask.empty() && options.compat != "diffusers";
+  if (keeps_size && (options.width != 0 || options.height != 0)) {
     fail_usage(app, "--width and --height do not go with --mask: the picture keeps its size");
   }
 }

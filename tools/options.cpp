@@ -45,8 +45,9 @@ void add_prompt_options(CLI::App& app, JobOptions& o) {
   add_prompt_syntax(app, o.prompt_syntax);
   app.add_flag("--truncate", o.truncate, "cut prompts at 75 tokens instead of chunking them");
   add_int(app, "--clip-skip", o.clip_skip, 1, 100,
-          "layers of the text encoder left out, as web UIs count: 1 is none, 2 the last")
-      ->default_str("1");
+          "layers of the text encoder left out, as web UIs count: 1 is none, 2 the last (with "
+          "--compat diffusers 1 is the last, for the prompt alone)")
+      ->default_str("none");
   add_texts(app, "--embedding", o.embeddings, "NAME=FILE",
             "learned vectors (safetensors) for the word NAME in prompts; repeatable");
   add_real(app, "--guidance", o.guidance, 0, 1000,

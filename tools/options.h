@@ -26,7 +26,7 @@ struct JobOptions {
   std::string prompt, negative_prompt, prompt_file;
   std::string prompt_syntax = "plain";
   bool truncate = false;
-  int clip_skip = 1;
+  int clip_skip = 0;
   std::vector<std::string> embeddings;  ///< NAME=FILE
   std::string model;
   std::optional<double> strength;

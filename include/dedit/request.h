@@ -28,9 +28,11 @@ enum class Rng {
 /// Whose rules hold where ours differ, see the README.
 enum class Compat {
   kOwn,
-  kDiffusers,  ///< mask cells, prompt length, pasting, one generator for a batch
-  kWebui,      ///< strength (one step more) and control windows (both ends inclusive)
-  kComfy       ///< strength (always `steps` steps) and control windows (by timestep)
+  /// Sizes, transparency, mask cells, pasting, prompt length, clip skip, strengths without a step,
+  /// one generator for a batch.
+  kDiffusers,
+  kWebui,  ///< strength (one step more) and control windows (both ends inclusive)
+  kComfy   ///< strength (always `steps` steps) and control windows (by timestep)
 };
 
 /// One ControlNet at work.
@@ -57,7 +59,9 @@ struct EditRequest {
   std::string negative_prompt;
   PromptSyntax prompt_syntax = PromptSyntax::kPlain;
   bool truncate = false;  ///< cut prompts at 75 tokens, as the reference does, instead of chunking
-  int clip_skip = 1;      ///< 1: the text encoder's last layer; 2: the one before, as web UIs count
+  /// 0 or 1: the text encoder's last layer; 2: the one before, as web UIs count. Compat::kDiffusers
+  /// counts from 0, so that 1 is the one before, and leaves the negative prompt as it is.
+  int clip_skip = 0;
   std::vector<PromptEmbedding> embeddings;
 
   std::optional<Image> image;

@@ -5,6 +5,7 @@
 
 #include "core/str.h"
 #include "io/image_ops.h"
+#include "pipeline/plan_reference.h"
 #include "pipeline/text.h"
 #include "schedulers/choice.h"
 
@@ -126,6 +127,10 @@ int steps_of_table(const EditPlan& plan, const EditRequest& r) {
 }
 
 void choose_schedule(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
+  SchedulerConfig config = m.scheduler;
+  if (r.compat == Compat::kDiffusers && !r.controls.empty()) {
+    config = parse_scheduler_config(config.text, config.source, ConfigUse::kControlPipeline);
+  }
   ScheduleChoice choice = choose_schedule({.scheduler = r.scheduler,
                                            .steps = steps_of_table(plan, r),
                                            .spacing = r.spacing,
@@ -134,10 +139,32 @@ void choose_schedule(const Model::Impl& m, const EditRequest& r, EditPlan& plan)
                                            .settings = r.scheduler_settings,
                                            .timesteps = r.timesteps,
                                            .sigma_values = r.sigma_values},
-                                          m.scheduler, /*strict=*/false);
+                                          config, /*strict=*/false);
+  const bool is_flow = m.scheduler.prediction == Prediction::kFlow;
+  if ((choice.scheduler->needs_flow && !is_flow) || choice.scheduler->unit_time) {
+    usage(str("scheduler ", choice.scheduler->name, " is not for this model, which ",
+              choice.scheduler->unit_time ? "is told times in training steps"
+                                          : "was not trained by flow matching"),
+          "dedit schedule runs it without a model");
+  }
   plan.scheduler = choice.scheduler;
   plan.solver_options = std::move(choice.options);
   plan.warnings.insert(plan.warnings.end(), choice.warnings.begin(), choice.warnings.end());
+}
+
+// The reference cuts its table, which for pndm is a call longer than the steps; elsewhere it fails,
+// as inpainting without control does before.
+void choose_no_step(const EditRequest& r, int n_levels, EditPlan& plan) {
+  const int steps = plan.solver_options.steps;
+  const bool is_refused = r.mask && r.controls.empty();
+  if (is_refused || n_levels <= steps || plan.scheduler->name != "pndm") {
+    usage(str("strength ", r.strength, " of ", steps,
+              " steps leaves none, where diffusers' pipelines fail"),
+          str("use at least ", 1.0 / steps, ", more steps, or leave out --compat"));
+  }
+  plan.begin = steps;
+  plan.steps_run = 1;
+  plan.n_calls = n_levels - steps;
 }
 
 // Strength to the first level, as the reference: the product is truncated, in double.
@@ -149,6 +176,7 @@ void choose_start(const EditRequest& r, EditPlan& plan) {
     const int steps = plan.solver_options.steps;  // a list of timesteps says how many
     const int run = steps_of_strength(r, steps);
     plan.steps_run = run;
+    if (run == 0 && r.compat == Compat::kDiffusers) return choose_no_step(r, n, plan);
     if (run == 0) {
       plan.begin = n;
       plan.warnings.push_back(str("strength ", r.strength, " of ", steps,
@@ -176,8 +204,13 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
                 "perturbed-attention guidance needs attention in the network's middle block, which "
                 "this model does not have");
   }
-  resolve_size(m, r, plan);
-  if (r.image) fit_source(r, plan);
+  if (r.compat == Compat::kDiffusers) {
+    resolve_reference_size(m, r, plan);
+    if (r.image) fit_reference_source(m, r, plan);
+  } else {
+    resolve_size(m, r, plan);
+    if (r.image) fit_source(r, plan);
+  }
   choose_schedule(m, r, plan);
   choose_start(r, plan);
   if (!plan.guided && !r.negative_prompt.empty()) {
@@ -197,6 +230,7 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
 }
 
 Image fit_hint(const EditPlan& plan, const Image& hint) {
+  if (plan.compat == Compat::kDiffusers) return fit_reference_hint(plan, hint);
   if (hint.width == plan.width && hint.height == plan.height) return hint;
   if (!same_aspect(hint.width, hint.height, plan.width, plan.height)) {
     usage(str("the control map is ", hint.width, "x", hint.height, ", the picture ", plan.width,

@@ -25,12 +25,13 @@ struct EditPlan {
   SolverOptions solver_options;
   int begin = 0;  ///< first level that is run
   Compat compat = Compat::kOwn;
-  int n_calls = 0;             ///< levels that are run; 0: the result is a copy of the source
-  int steps_run = 0;           ///< nominal steps that are run
-  bool guided = false;         ///< there is a negative branch
-  std::optional<Image> image;  ///< the source at the result's size
-  std::optional<Image> mask8;  ///< grey 8 bit, the result's size
-  bool has_wrapper = false;    ///< a function of the caller changes the estimates
+  int n_calls = 0;                ///< levels that are run; 0: the result is a copy of the source
+  int steps_run = 0;              ///< nominal steps that are run
+  bool guided = false;            ///< there is a negative branch
+  std::optional<Image> image;     ///< the source at the result's size
+  bool image_is_latents = false;  ///< its four channels are, under Compat::kDiffusers
+  std::optional<Image> mask8;     ///< grey 8 bit, the result's size
+  bool has_wrapper = false;       ///< a function of the caller changes the estimates
   std::vector<std::string> warnings;
 };
 

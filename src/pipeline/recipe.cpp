@@ -58,7 +58,7 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
   j["negative_prompt"] = r.negative_prompt;
   if (r.prompt_syntax == PromptSyntax::kWebui) j["prompt_syntax"] = "webui";
   j["truncate"] = r.truncate;
-  if (r.clip_skip != 1) j["clip_skip"] = r.clip_skip;
+  if (r.clip_skip > (r.compat == Compat::kDiffusers ? 0 : 1)) j["clip_skip"] = r.clip_skip;
   for (const PromptEmbedding& e : r.embeddings) {
     j["embeddings"].push_back({{"name", e.name}, {"sha256", tensor_hash(e.vectors)}});
   }

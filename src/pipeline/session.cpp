@@ -184,6 +184,20 @@ struct Session::Impl {
     return active;
   }
 
+  /// A draw of the image's posterior, or its four channels themselves.
+  Tensor source_latents(Ctx& ctx, const EditPlan& plan, const std::vector<float>& moments,
+                        NormalGenerator& generator) {
+    const Shape& shape = plan.latent_shape;
+    std::vector<float> values(size_t(shape.numel()));
+    if (!plan.image_is_latents) {
+      generator.randn(values);
+      return upload_latents(ctx, posterior(moments, net().latent, &values), shape);
+    }
+    const auto* bytes = reinterpret_cast<const uint8_t*>(plan.image->data.data());
+    for (size_t i = 0; i < values.size(); ++i) values[i] = 2 * (float(bytes[i]) / 255) - 1;
+    return ops::upload(ctx, values.data(), shape, DType::kF32);
+  }
+
   /// Where the sample starts, and for inpainting what is kept. Draws in the reference's order:
   /// image posterior, start noise, (inpainting) the masked image's posterior.
   Tensor start(Ctx& ctx, const EditPlan& plan, const EditRequest& r, const Solver& solver,
@@ -194,8 +208,7 @@ struct Session::Impl {
     std::vector<float> draw(n), noise(n);
     Tensor source;
     if (plan.image) {
-      generator.randn(draw);
-      source = upload_latents(ctx, posterior(moments, net().latent, &draw), shape);
+      source = source_latents(ctx, plan, moments, generator);
     }
     if (r.latents) {
       const auto* first = r.latents->values.data() + picture * n;
@@ -205,8 +218,10 @@ struct Session::Impl {
       vary(r, picture, shape[1], shape[2], noise);
     }
     const Tensor noise_t = upload_latents(ctx, noise, shape);
-    const bool from_noise =
-        plan.job == Job::kGenerate || (plan.job == Job::kInpaint && r.strength == 1);
+    // The reference lets given latents stand for all noise, whatever the strength.
+    const bool is_all_given = r.latents && plan.compat == Compat::kDiffusers;
+    const bool from_noise = plan.job == Job::kGenerate ||
+                            (plan.job == Job::kInpaint && (r.strength == 1 || is_all_given));
     if (plan.job == Job::kInpaint) {
       const std::vector<uint8_t> cells = latent_mask(
           *plan.mask8, plan.padded_width, plan.padded_height, net().latent.factor, r.mask_rule);
@@ -270,7 +285,7 @@ struct Session::Impl {
                                   text.warnings.end());
     const Guidance guidance = make_guidance(r, text);
     std::vector<float> moments;
-    if (plan.image) {
+    if (plan.image && !plan.image_is_latents) {
       moments = encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height);
     }
     result.report.prepare_seconds = seconds_since(began);

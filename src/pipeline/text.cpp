@@ -19,6 +19,7 @@ struct Entry {
 
 struct BranchText {
   double weight = 1;
+  int clip_skip = 1;  // as web UIs count
   std::vector<Entry> entries;
   std::vector<PromptWindows> texts;  // all different
 };
@@ -48,9 +49,14 @@ class TextJob {
     }
   }
 
-  void add(const std::string& prompt, double weight, TextStates& out) {
+  void add(const std::string& prompt, double weight, bool is_negative, TextStates& out) {
     BranchText branch;
     branch.weight = weight;
+    if (r_.compat == Compat::kDiffusers) {
+      branch.clip_skip = is_negative ? 1 : r_.clip_skip + 1;
+    } else {
+      branch.clip_skip = std::max(r_.clip_skip, 1);
+    }
     std::vector<ScheduledText> schedule = {{steps_, prompt}};
     if (r_.prompt_syntax == PromptSyntax::kWebui) schedule = parse_schedule(prompt, steps_);
     std::map<std::string, size_t> known;
@@ -82,14 +88,20 @@ class TextJob {
       out.warnings.push_back(str("embedding ", words_[i].name, " stands nowhere in the prompts"));
     }
     const PromptWindow empty = make_windows(*m_.tokenizer, "").windows[0];
-    std::vector<const PromptWindow*> all;
-    for (BranchText& branch : branches_) {
-      for (PromptWindows& text : branch.texts) {
+    std::vector<Tensor> groups;  // of branches with one clip skip
+    std::vector<const PromptWindow*> group;
+    for (size_t i = 0; i < branches_.size(); ++i) {
+      for (PromptWindows& text : branches_[i].texts) {
         text.windows.resize(n_windows, empty);
-        for (const PromptWindow& window : text.windows) all.push_back(&window);
+        for (const PromptWindow& window : text.windows) group.push_back(&window);
       }
+      const int skip = branches_[i].clip_skip;
+      if (i + 1 < branches_.size() && branches_[i + 1].clip_skip == skip) continue;
+      groups.push_back(encode_windows(group, skip));
+      group.clear();
     }
-    const Tensor states = encode_windows(all);  // [windows, 77, C]
+    const Tensor states =  // [windows, 77, C]
+        groups.size() == 1 ? groups[0] : ops::stack_rows(text_ctx_, groups);
     int64_t first = 0;
     for (const BranchText& branch : branches_) {
       const auto rows = int64_t(branch.texts.size() * n_windows);
@@ -103,7 +115,7 @@ class TextJob {
     return {.syntax = r_.prompt_syntax, .truncate = r_.truncate, .embeddings = words_};
   }
 
-  Tensor encode_windows(const std::vector<const PromptWindow*>& windows) {
+  Tensor encode_windows(const std::vector<const PromptWindow*>& windows, int clip_skip) {
     constexpr size_t kBatch = 16;  // bounds the memory of long schedules
     std::vector<Tensor> parts;
     for (size_t begin = 0; begin < windows.size(); begin += kBatch) {
@@ -118,7 +130,7 @@ class TextJob {
         }
       }
       parts.push_back((*m_.text_encoder)(text_ctx_, ids, int64_t(n),
-                                         {.clip_skip = r_.clip_skip, .insertions = insertions}));
+                                         {.clip_skip = clip_skip, .insertions = insertions}));
     }
     return parts.size() == 1 ? parts[0] : ops::stack_rows(text_ctx_, parts);
   }
@@ -241,8 +253,9 @@ TextStates encode_branches(Ctx& ctx, const Model::Impl& m, const EditRequest& r,
                            int steps) {
   TextStates states;
   TextJob job(ctx, m, r, steps);
-  if (guided) job.add(r.negative_prompt, 1, states);
-  for (const ComposedText& part : parts_of(r)) job.add(part.text, part.weight, states);
+  if (guided) job.add(r.negative_prompt, 1, /*is_negative=*/true, states);
+  for (const ComposedText& part : parts_of(r))
+    job.add(part.text, part.weight, /*is_negative=*/false, states);
   job.encode(states);
   if (r.prompt_syntax == PromptSyntax::kWebui) {
     for (const std::string& text : {r.prompt, guided ? r.negative_prompt : std::string()}) {

@@ -48,6 +48,77 @@ TEST(Plan, MethodsOfTwoCallsAreCutBetweenSteps) {
   EXPECT_EQ(plan.n_calls, 23);  // the last of 12 steps is one call
 }
 
+TEST(Plan, ByDiffusersRuleAStrengthWithoutAStepFails) {
+  const Model::Impl model;
+  EditRequest r = img2img(10, 0.05, "ddim");
+  r.compat = Compat::kDiffusers;
+  EXPECT_THROW(make_plan(model, r), Error);
+  r.scheduler = "pndm";  // its table is a call longer
+  const EditPlan plan = make_plan(model, r);
+  EXPECT_EQ(plan.begin, 10);
+  EXPECT_EQ(plan.n_calls, 1);
+  r.mask = Image(64, 64, 1);
+  EXPECT_THROW(make_plan(model, r), Error);
+}
+
+TEST(Plan, ByDiffusersRuleSizesAreRoundedDown) {
+  const Model::Impl model;
+  EditRequest r = img2img(10, 0.5, "ddim");
+  r.compat = Compat::kDiffusers;
+  r.image = Image(83, 61, 3);
+  EditPlan plan = make_plan(model, r);
+  EXPECT_EQ(plan.width, 80);
+  EXPECT_EQ(plan.height, 56);
+  EXPECT_EQ(plan.padded_width, 80);
+  EXPECT_EQ(plan.image->width, 80);
+  r.height = 100;  // stretched, whatever the aspect
+  EXPECT_EQ(make_plan(model, r).height, 96);
+  r.height = 7;
+  EXPECT_THROW(make_plan(model, r), Error);
+  r.height = 0;
+  r.mask = Image(83, 61, 1);
+  plan = make_plan(model, r);  // the network's own size
+  EXPECT_EQ(plan.width, 512);
+  EXPECT_EQ(plan.mask8->height, 512);
+  r.image.reset();
+  r.mask.reset();
+  r.width = 84;  // a new picture's has to fit
+  EXPECT_THROW(make_plan(model, r), Error);
+}
+
+TEST(Plan, ByDiffusersRuleTransparencyIsTakenForLatents) {
+  const Model::Impl model;
+  EditRequest r = img2img(10, 0.5, "ddim");
+  r.compat = Compat::kDiffusers;
+  r.image = Image(16, 24, 4);
+  const EditPlan plan = make_plan(model, r);
+  EXPECT_EQ(plan.latent_shape, Shape({1, 24, 16, 4}));
+  EXPECT_EQ(plan.width, 128);
+  EXPECT_FALSE(plan.warnings.empty());
+  r.mask = Image(16, 24, 1);
+  EXPECT_THROW(make_plan(model, r), Error);
+}
+
+TEST(Plan, ByDiffusersRuleAControlLeavesTheCheckpointsOffset) {
+  Model::Impl model;
+  model.scheduler = parse_scheduler_config(
+      R"({"_class_name": "DDIMScheduler", "steps_offset": 0, "clip_sample": true})", "test");
+  EditRequest r = img2img(10, 1, "ddim");
+  EXPECT_EQ(make_plan(model, r).solver_options.config.steps_offset, 1);
+  r.controls.emplace_back().hint = Image(64, 64, 3);
+  EXPECT_EQ(make_plan(model, r).solver_options.config.steps_offset, 1);
+  r.compat = Compat::kDiffusers;
+  const SchedulerConfig config = make_plan(model, r).solver_options.config;
+  EXPECT_EQ(config.steps_offset, 0);
+  EXPECT_TRUE(config.clip_sample);
+}
+
+TEST(Plan, SchedulersOfOtherNetworksAreRefused) {
+  const Model::Impl model;
+  EXPECT_THROW(make_plan(model, img2img(10, 0.5, "flow_match_euler")), Error);
+  EXPECT_THROW(make_plan(model, img2img(10, 0.5, "ipndm")), Error);
+}
+
 TEST(Plan, OtherToolsCountStrengthTheirWay) {
   const Model::Impl model;
   EditRequest r = img2img(20, 0.6, "euler");
