@@ -29,11 +29,12 @@ void add_input_options(CLI::App& app, JobOptions& o, JobInputs inputs) {
     add_choice(app, "--mask-rule", o.mask_rule, {"cover", "nearest"},
                "latent cells repainted: all that the mask touches, or the reference's rule");
   }
-  if (inputs != JobInputs::kImageAndMask) {
-    const std::string otherwise = "; not given: the picture's, the map's or the model's";
-    add_int(app, "--width", o.width, 1, Image::kMaxSide, "pixels" + otherwise);
-    add_int(app, "--height", o.height, 1, Image::kMaxSide, "pixels" + otherwise);
-  }
+  const std::string otherwise =
+      inputs == JobInputs::kImageAndMask
+          ? " of --compat diffusers, where not given the model's; else the picture's"
+          : "; not given: the picture's, the map's or the model's";
+  add_int(app, "--width", o.width, 1, Image::kMaxSide, "pixels" + otherwise);
+  add_int(app, "--height", o.height, 1, Image::kMaxSide, "pixels" + otherwise);
 }
 
 void add_prompt_options(CLI::App& app, JobOptions& o) {
@@ -80,8 +81,9 @@ void add_run_options(CLI::App& app, JobOptions& o) {
         o.scheduler = name;
       });
   add_schedule_options(app, o.schedule, "the model's");
-  add_choice(app, "--compat", o.compat, {"diffusers", "webui", "comfy"},
-             "whose rules of strength, control windows, masks and batches hold; not given: ours");
+  add_choice(
+      app, "--compat", o.compat, {"diffusers", "webui", "comfy"},
+      "whose rules of strength, sizes, control windows, masks and batches hold; not given: ours");
   add_seed(app, "--seed", o.seed, "of the noise; the same seed makes the same picture");
   add_int(app, "--batch", o.batch, 1, 1000,
           "pictures, with seeds SEED, SEED+1, ...; with a variation its seed counts up instead")

@@ -57,7 +57,7 @@ struct JobOptions {
 enum class JobInputs {
   kNone,          ///< a new picture
   kImage,         ///< --image --strength
-  kImageAndMask,  ///< and --mask --mask-rule, but no --width --height
+  kImageAndMask,  ///< and --mask --mask-rule
   kAny,           ///< all of them; the command decides
 };
 

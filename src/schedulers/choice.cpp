@@ -164,7 +164,7 @@ std::string reason_of_lack(std::string_view name) {
   const std::string known = plain(name);
   const auto has = [&](const char* part) { return known.find(part) != known.npos; };
   if (has("dpmsolversde") || has("dpmppsde") || has("kdpmppsde")) {
-    return ": it draws its noise from torchsde's Brownian tree; dpmpp_2m_sde is the nearest";
+    return ": its noise is torchsde's Brownian tree";
   }
   if (has("withsolverp")) return ": its predictor is another scheduler object, not in any file";
   if (has("learned")) return ": its network has to predict the variance too";
@@ -210,7 +210,9 @@ NamedScheduler scheduler_named(std::string_view text) {
     all += str(all.empty() ? "" : ", ", s->name);
   }
   const std::string reason = reason_of_lack(text);
-  if (!reason.empty()) usage(str("scheduler ", text, " is not available", reason), "");
+  if (!reason.empty()) {
+    usage(str("scheduler ", text, " is not available", reason), "dpmpp_2m_sde is the nearest");
+  }
   const std::string meant = nearest(text, names);
   usage(str("scheduler ", text, " is unknown"),
         meant.empty() ? "one of " + all : "did you mean " + meant + "? dedit schedulers lists all");

@@ -97,6 +97,26 @@ TEST(Job, GenerateWritesOnePicturePerSeed) {
   EXPECT_NE(alone.err.find("wrote s8.png"), std::string::npos) << alone.err;
 }
 
+TEST(Job, DiffusersRulesRoundSizesAndRefuseStrengthsWithoutAStep) {
+  const Workplace at;
+  at.make_picture("a.png", "60x44", "8,8,30,20");
+  const auto writes = [&](Words words, const std::string& what) {
+    words.insert(words.end(), {"--image", "a.png", "--compat", "diffusers", "-o", "o.png"});
+    const Outcome made = edit(at, words);
+    ASSERT_EQ(made.code, 0) << made.err;
+    EXPECT_NE(made.err.find("wrote o.png: " + what), std::string::npos) << made.err;
+  };
+  writes({"img2img"}, "56x40");
+  writes({"canny", "--low", "50", "--width", "64"}, "64x40");
+  writes({"inpaint", "--mask", "a.png", "--width", "64", "--height", "48"}, "64x48");
+  const Words none = {"img2img", "--image",  "a.png",     "--strength", "0.1",
+                      "-o",      "p.png",    "--steps",   "2",          "--scheduler",
+                      "ddim",    "--compat", "diffusers", "--threads",  "2"};
+  expect_error(at.run(none), 2, {"strength 0.1 of 2 steps leaves none"});
+  expect_error(at.run({"generate", "--width", "60", "--compat", "diffusers", "-o", "p.png"}), 2,
+               {"a size of 60 is not a multiple of 8"});
+}
+
 TEST(Job, CannyWithoutStrengthMakesANewPictureOfTheSameSize) {
   const Workplace at;
   at.make_picture("a.png", "60x44", "8,8,30,20");
