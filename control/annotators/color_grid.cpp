@@ -2,7 +2,7 @@
 // up again without smoothing.
 #include <cmath>
 
-#include "annotators/maps.h"
+#include "annotators/cubic.h"
 
 namespace dedit::annotators {
 namespace {
@@ -38,10 +38,11 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   if (resolution > 0) cv::resize(m, m, scaled_size(size, resolution), 0, 0, cv::INTER_AREA);
   const cv::Size scaled = m.size();
   const cv::Size blocks(std::max(1, m.cols / cell), std::max(1, m.rows / cell));
-  cv::resize(m, m, blocks, 0, 0, cv::INTER_CUBIC);
-  if (scaled != size) cv::resize(m, m, scaled, 0, 0, cv::INTER_NEAREST);
+  cv::Mat colours(blocks, CV_8UC3);
+  resize_cubic(m, colours);
+  if (scaled != size) cv::resize(colours, colours, scaled, 0, 0, cv::INTER_NEAREST);
   Annotation result = black_map(size);
-  cv::resize(m, pixels_of(result), size, 0, 0, cv::INTER_NEAREST);
+  cv::resize(colours, pixels_of(result), size, 0, 0, cv::INTER_NEAREST);
   return result;
 }
 

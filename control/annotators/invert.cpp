@@ -1,14 +1,14 @@
 // A finished drawing as a hint: dark lines on white become white lines on black, which is what
 // control networks for edges were trained on.
-#include "annotators/annotator.h"
-#include "core/rgb8.h"
+#include "annotators/maps.h"
 
 namespace dedit::annotators {
 namespace {
 
 Annotation run(const Image& image, const AnnotatorArgs&) {
   Annotation result{.map = to_rgb8(image), .warnings = {}};
-  for (std::byte& sample : result.map.data) sample = ~sample;
+  const cv::Mat map = pixels_of(result);
+  cv::bitwise_not(map, map);
   result.map.text.clear();
   result.map.icc.clear();
   return result;

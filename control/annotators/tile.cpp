@@ -2,7 +2,7 @@
 // (area average; a rate under 1.1 changes nothing), enlarged again by cubics; --pyramid as the tile
 // preprocessor of the ControlNet 1.1 demo (area average to 1/2^n, then n times pyrUp), on the
 // picture continued by its last row and column to a multiple of 64.
-#include "annotators/maps.h"
+#include "annotators/cubic.h"
 
 namespace dedit::annotators {
 namespace {
@@ -28,7 +28,7 @@ Annotation down_and_up(const cv::Mat& source, double rate) {
   cv::Mat small;
   cv::resize(source, small, size, 0, 0, cv::INTER_AREA);
   Annotation result = black_map(source.size());
-  cv::resize(small, pixels_of(result), source.size(), 0, 0, cv::INTER_CUBIC);
+  resize_cubic(small, pixels_of(result));
   return result;
 }
 
