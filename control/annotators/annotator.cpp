@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "core/str.h"
 
@@ -51,6 +52,34 @@ void check_value(const Annotator& annotator, const Param& row, double value) {
   }
 }
 
+/// Whether it finds lines in pictures. canny looks for finished maps itself, of either polarity;
+/// threshold and binary are used on soft ones.
+bool makes_lines(const Annotator& annotator) {
+  constexpr std::string_view kOthers[] = {"canny", "threshold", "binary"};
+  constexpr std::string_view kLines[] = {"canny", "scribble", "softedge", "lineart", "mlsd"};
+  const std::string_view kind = annotator.control.empty() ? annotator.name : annotator.control;
+  const auto has = [](const auto& list, std::string_view name) {
+    return std::find(std::begin(list), std::end(list), name) != std::end(list);
+  };
+  return has(kLines, kind) && !has(kOthers, annotator.name);
+}
+
+/// Grey only and mostly black, with something bright: what annotators of lines make. Colours end
+/// the search at once.
+bool looks_like_lines(const Image& image) {
+  if (image.type != PixelType::kU8 || image.has_alpha()) return false;
+  const size_t step = size_t(image.channels);
+  size_t black = 0;
+  bool has_bright = false;
+  for (size_t i = 0; i < image.data.size(); i += step) {
+    const std::byte v = image.data[i];
+    if (step == 3 && (image.data[i + 1] != v || image.data[i + 2] != v)) return false;
+    black += v == std::byte{0} ? 1 : 0;
+    has_bright |= v >= std::byte{128};
+  }
+  return has_bright && black > image.data.size() / step / 2;
+}
+
 }  // namespace
 
 double AnnotatorArgs::get(std::span<const Param> params, std::string_view name) const {
@@ -87,7 +116,13 @@ Annotation annotate(const Annotator& annotator, const Image& image, const Annota
   if (image.empty() && !annotator.is_picture_optional) {
     throw Error(ErrorKind::kUsage, str(annotator.name, ": the picture is empty"));
   }
-  return annotator.run(image, args);
+  Annotation made = annotator.run(image, args);
+  if (makes_lines(annotator) && looks_like_lines(image)) {
+    made.warnings.push_back(str(annotator.name,
+                                ": the picture looks like a finished map, light lines on black; "
+                                "use it as the hint itself"));
+  }
+  return made;
 }
 
 }  // namespace dedit

@@ -105,5 +105,20 @@ TEST(Annotator, AnEmptyPictureIsRefused) {
   EXPECT_EQ(error_of({}, Image()), "probe: the picture is empty");
 }
 
+TEST(Annotator, AFinishedMapGivenAgainIsWarnedOf) {
+  Image map(40, 40, 1);
+  for (int x = 0; x < 40; ++x) map.row<uint8_t>(20)[x] = 255;
+  Image drawing = map;
+  for (std::byte& v : drawing.data) v = ~v;
+  const std::map<std::string, size_t> warnings = {
+      {"scribble", 1},  {"scribble-drawing", 1}, {"softedge", 1},  {"lineart-standard", 1},
+      {"pyracanny", 1}, {"invert", 0},           {"threshold", 0}, {"binary", 0}};
+  for (const auto& [kind, count] : warnings) {
+    const Annotator& annotator = *find_annotator(kind);
+    EXPECT_EQ(annotate(annotator, map, {}).warnings.size(), count) << kind;
+    EXPECT_TRUE(annotate(annotator, drawing, {}).warnings.empty()) << kind;
+  }
+}
+
 }  // namespace
 }  // namespace dedit
