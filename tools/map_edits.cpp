@@ -56,6 +56,7 @@ ControlUnit make_unit(const Options& options, const Image& image) {
   unit.hint = std::move(made.map);
   unit.annotator = kind;
   unit.params = options.params.numbers;
+  unit.hashes = std::move(made.hashes);
   return unit;
 }
 

@@ -28,8 +28,10 @@ struct AnnotatorArgs {
 /// A hint and what its maker has to say about it.
 struct Annotation {
   Image map;  ///< 8-bit RGB, the input's size; f32 RGB where a network wants values below 0
-  std::vector<std::string> warnings = {};  ///< one sentence each
-  std::vector<std::string> notes = {};     ///< what was chosen, one sentence each
+  std::vector<std::string> warnings = {};          ///< one sentence each
+  std::vector<std::string> notes = {};             ///< what was chosen, one sentence each
+  std::map<std::string, std::string> hashes = {};  ///< SHA-256 of files that decide the map, by
+                                                   ///< parameter name
 };
 
 /// A row of the registry. The row of file a_b.cpp is named a-b.

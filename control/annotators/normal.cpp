@@ -1,29 +1,11 @@
-// Surface normals from a depth map (near is bright): Sobel slopes and a constant towards the
-// viewer, as the "normal_map" annotator of ControlNet 1.0 makes them from MiDaS depth; blue is x,
-// green y, red the constant, as there.
-#include <cmath>
-#include <numbers>
-
-#include "annotators/maps.h"
+// Surface normals from a depth map (near is bright) that the user has.
+#include "annotators/normals.h"
 
 namespace dedit::annotators {
 namespace {
 
 constexpr std::string_view kAliases[] = {"normal_map", "normal-map"};
-constexpr Param kParams[] = {
-    {.name = "background",
-     .kind = ParamKind::kReal,
-     .value = 0.4,
-     .min = 0,
-     .max = 1,
-     .help = "share of the depth range below which a pixel is far and faces the viewer"},
-    {.name = "flatness",
-     .kind = ParamKind::kReal,
-     .value = 2 * std::numbers::pi,
-     .min = 0.01,
-     .max = 1000,
-     .help = "weight of the viewer's direction; lower makes slopes steeper"},
-};
+constexpr Param kParams[] = {kBackgroundParam, kFlatnessParam};
 
 template <class T>
 float depth_at(const T* p, int channels, float scale) {
@@ -64,33 +46,13 @@ cv::Mat depth_of(const Image& image) {
 }
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {
-  const float z = float(args.get(kParams, "flatness"));
   const cv::Mat depth = depth_of(image);
+  Annotation result = annotation_of(normals_of(depth, float(args.get(kParams, "background")),
+                                               float(args.get(kParams, "flatness"))));
   double low = 0;
   double high = 0;
   cv::minMaxLoc(depth, &low, &high);
-  const float least = float(low);
-  const float range = float(high) - least;
-  const float background = float(args.get(kParams, "background"));
-  cv::Mat dx, dy;
-  cv::Sobel(depth, dx, CV_32F, 1, 0, 3);
-  cv::Sobel(depth, dy, CV_32F, 0, 1, 3);
-  cv::Mat map(depth.size(), CV_8UC3);
-  parallel_for(map.rows, [&](int64_t y) {
-    uint8_t* dst = map.ptr<uint8_t>(int(y));
-    for (int i = 0; i < map.cols; ++i, dst += 3) {
-      const float near = range > 0 ? (depth.at<float>(int(y), i) - least) / range : 0;
-      const float sx = near < background ? 0 : dx.at<float>(int(y), i);
-      const float sy = near < background ? 0 : dy.at<float>(int(y), i);
-      const float length = std::sqrt(sx * sx + sy * sy + z * z);
-      const float rgb[3] = {z / length, sy / length, sx / length};
-      for (int c = 0; c < 3; ++c) {
-        dst[c] = uint8_t(std::clamp(rgb[c] * 127.5f + 127.5f, 0.0f, 255.0f));
-      }
-    }
-  });
-  Annotation result = annotation_of(map);
-  if (range == 0) result.warnings.push_back("normal: the depth map has one value only");
+  if (low == high) result.warnings.push_back("normal: the depth map has one value only");
   return result;
 }
 

@@ -35,7 +35,8 @@ std::vector<AnnotatorInfo> annotators();
 struct AnnotateResult {
   Image map;
   std::vector<std::string> warnings;
-  std::vector<std::string> notes;  ///< what was chosen
+  std::vector<std::string> notes;             ///< what was chosen
+  std::map<std::string, std::string> hashes;  ///< SHA-256 of networks, by parameter name
 };
 /// Makes a hint: numbers and files by parameter name. Throws Error(kUsage) for an unknown kind or
 /// parameter or a value out of range, Error(kInput) for a file that cannot be used.

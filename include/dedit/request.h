@@ -43,7 +43,8 @@ struct ControlUnit {
   double start = 0;       ///< share of the steps at which it begins ...
   double end = 1;         ///< ... and ends, 0 <= start < end <= 1
   std::string annotator;  ///< what made the hint; empty: given by the user
-  std::map<std::string, double> params;  ///< the annotator's
+  std::map<std::string, double> params;       ///< the annotator's
+  std::map<std::string, std::string> hashes;  ///< SHA-256 of its network, by parameter name
 };
 
 /// A word that stands for learned vectors (textual inversion).

@@ -22,11 +22,12 @@ std::vector<std::filesystem::path> default_model_folders() {
 std::string version_text() {
   std::string why;
   const DType dtype = cpu_auto_dtype(why);
-  return str("dedit ", DEDIT_VERSION, "\n",                     //
-             "oneDNN: ", DEDIT_ONEDNN, "\n",                    //
-             "OpenCV: ", DEDIT_OPENCV, "\n",                    //
-             "CUDA: ", DEDIT_BUILT_WITH_CUDA, "\n",             //
-             "cpu: ", make_cpu_backend()->description(), "\n",  //
+  return str("dedit ", DEDIT_VERSION, "\n",                         //
+             "oneDNN: ", DEDIT_ONEDNN, "\n",                        //
+             "OpenCV: ", DEDIT_OPENCV, "\n",                        //
+             "ONNX Runtime: ", DEDIT_BUILT_WITH_ONNXRUNTIME, "\n",  //
+             "CUDA: ", DEDIT_BUILT_WITH_CUDA, "\n",                 //
+             "cpu: ", make_cpu_backend()->description(), "\n",      //
              "auto precision: ", name_of(dtype), " (", why, ")\n");
 }
 

@@ -46,7 +46,8 @@ AnnotateResult annotate(const std::string& kind, const Image& image,
   args.values.insert(values.begin(), values.end());
   args.files.insert(files.begin(), files.end());
   Annotation result = annotate(*annotator, image, args);
-  return {std::move(result.map), std::move(result.warnings), std::move(result.notes)};
+  return {std::move(result.map), std::move(result.warnings), std::move(result.notes),
+          std::move(result.hashes)};
 }
 
 }  // namespace dedit

@@ -26,6 +26,7 @@ Json control_json(const Model::Impl& model, const ControlUnit& unit) {
   if (!unit.annotator.empty()) {
     j["annotator"] = unit.annotator;
     for (const auto& [name, value] : unit.params) j["params"][name] = value;
+    for (const auto& [name, hash] : unit.hashes) j[name + "_sha256"] = hash;
   }
   j["map_sha256"] = pixel_hash(unit.hint);
   j["scale"] = unit.scale;

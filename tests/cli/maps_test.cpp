@@ -17,6 +17,7 @@ const std::vector<std::string> kPictureKinds = {"binary",
                                                 "lineart-standard",
                                                 "none",
                                                 "normal",
+                                                "pyracanny",
                                                 "recolor-intensity",
                                                 "recolor-luminance",
                                                 "scribble",
@@ -73,7 +74,7 @@ TEST(Maps, OtherNamesAndNearMissesAreUnderstood) {
   }
   expect_error(at.run({"annotate", "scrible", "a.png", "-o", "m.png"}), 2,
                {"'scrible'", "did you mean scribble"});
-  expect_error(at.run({"annotate", "hed", "a.png", "-o", "m.png"}), 2, {"unknown command 'hed'"});
+  expect_error(at.run({"annotate", "sam", "a.png", "-o", "m.png"}), 2, {"unknown command 'sam'"});
 }
 
 TEST(Maps, TheEditMakesTheMapOfAnnotate) {
@@ -241,6 +242,45 @@ TEST(Maps, LabelsOutsideThePaletteAreCounted) {
   at.write("c.json", "[[1, 2, 300]]");
   expect_error(at.run({"annotate", "segmentation", "l.pgm", "--palette", "c.json", "-o", "m.png"}),
                3, {"colour 1 is not three whole numbers"});
+}
+
+const std::string kNetworks = std::string(DEDIT_TEST_DATA) + "/neural/";
+
+TEST(Maps, NetworksMakeMapsAndEdits) {
+  const Workplace at;
+  at.make_picture("a.png");
+  for (const std::string kind : {"hed", "pidinet", "teed", "lineart", "mlsd", "midas"}) {
+    const std::string network = kNetworks + kind + ".onnx";
+    const Outcome map =
+        at.run({"annotate", kind, "a.png", "--annotator-model", network, "-q", "-o", "m.png"});
+    ASSERT_EQ(map.code, 0) << map.err;
+  }
+  const std::string network = kNetworks + "midas.onnx";
+  const Outcome made = edit(at, {"midas", "--image", "a.png", "--annotator-model", network,
+                                 "--control-model", "canny", "--save-map", "same.png"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(at.read("m.png"), at.read("same.png"));
+  const Outcome recipe = at.run({"inspect", "o.png", "--json"});
+  ASSERT_EQ(recipe.code, 0) << recipe.err;
+  EXPECT_NE(recipe.out.find("annotator-model_sha256"), std::string::npos) << recipe.out;
+}
+
+TEST(Maps, NetworksThatAreNoneOrOfAnotherKindAreModelErrors) {
+  const Workplace at;
+  at.make_picture("a.png");
+  at.write("half.onnx", "\x08\x07");
+  const auto made = [&](const std::string& kind, const std::string& network) {
+    return at.run({"annotate", kind, "a.png", "--annotator-model", network, "-o", "m.png"});
+  };
+  expect_error(at.run({"annotate", "hed", "a.png", "-o", "m.png"}), 2,
+               {"hed: there is no network", "--annotator-model", "DEDIT_ANNOTATOR_MODELS"});
+  expect_error(made("hed", "none.onnx"), 3, {"none.onnx: no such file"});
+  expect_error(made("hed", "a.png"), 4, {"a.png: is not an ONNX file"});
+  expect_error(made("hed", "half.onnx"), 4, {"half.onnx: the ONNX file is truncated"});
+  expect_error(made("hed", kNetworks + "mlsd.onnx"), 4, {"takes an input of shape [1, 4"});
+  expect_error(made("mlsd", kNetworks + "midas.onnx"), 4, {"takes an input of shape [1, 3"});
+  expect_error(made("teed", kNetworks + "hed.onnx"), 4, {"has 5 outputs, not 1 or 4"});
+  EXPECT_EQ(at.names(), (std::vector<std::string>{"a.png", "half.onnx"}));
 }
 
 }  // namespace
