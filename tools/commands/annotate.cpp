@@ -1,4 +1,5 @@
 #include <chrono>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,10 +35,12 @@ void run(const CLI::App& app, const Options& options) {
   const std::string kind(options.info.name);
   const Image image = has_image ? load_image(options.image) : Image();
   const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t work = std::clock();
   const AnnotateResult made =
       dedit::annotate(kind, image, options.params.numbers, options.params.files);
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - begin;
-  spdlog::debug("map made in {:.1f} ms", spent.count());
+  spdlog::debug("map made in {:.1f} ms, {:.1f} ms of processor time", spent.count(),
+                double(std::clock() - work) * 1000 / CLOCKS_PER_SEC);
   for (const std::string& warning : made.warnings) cli::warn(warning);
   for (const std::string& note : made.notes) spdlog::info("{}", note);
   cli::write_picture(made.map, options.output);
