@@ -20,12 +20,12 @@ constexpr Param kParams[] = {
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const NeuralNet net({.annotator = "dpt", .outputs = "1 map of depth", .counts = {1}}, args);
-  const Fitted fitted(image, net.size(), int(args.get(kParams, "resolution")));
+  const Fitted fitted(image, net, int(args.get(kParams, "resolution")));
   cv::Mat picture;
   fitted.picture().convertTo(picture, CV_32F, 1 / 127.5, -1);
   Annotation result = depth_annotation(net.run(picture).front().front(), net);
   const cv::Mat map = fitted.back(pixels_of(result));
-  Annotation own = annotation_of(map, net);
+  Annotation own = fitted.annotation_of(map, net);
   own.warnings = std::move(result.warnings);
   return own;
 }

@@ -10,7 +10,7 @@ constexpr Param kParams[] = {kModelParam, kResolutionParam};
 
 Annotation run(const Image& image, const AnnotatorArgs& args) {
   const NeuralNet net({.annotator = "lineart", .outputs = "1 map of lines", .counts = {1}}, args);
-  const Fitted fitted(image, net.size(), int(args.get(kParams, "resolution")));
+  const Fitted fitted(image, net, int(args.get(kParams, "resolution")));
   cv::Mat picture;
   fitted.picture().convertTo(picture, CV_32F, 1 / 255.0);
   const cv::Mat paper = net.run(picture).front().front();  // dark lines on 1
@@ -20,7 +20,7 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
     uint8_t* dst = map.ptr<uint8_t>(int(y));
     for (int x = 0; x < map.cols; ++x) dst[x] = uint8_t(std::clamp(src[x] * 255.0f, 0.0f, 255.0f));
   });
-  return annotation_of(255 - fitted.back(map), net);
+  return fitted.annotation_of(255 - fitted.back(map), net);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // picture is stretched to multiples of 256, and the map back, as the reference does.
 #include "annotators/cubic.h"
 #include "annotators/neural_maps.h"
+#include "core/str.h"
 
 namespace dedit::annotators {
 namespace {
@@ -21,8 +22,14 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   const Rgb8 rgb(image);
   const cv::Size own(image.width, image.height);
   const cv::Size fixed = net.size();
-  const cv::Size size(fixed.width > 0 ? fixed.width : rounded_up(own.width),
-                      fixed.height > 0 ? fixed.height : rounded_up(own.height));
+  cv::Size size(fixed.width > 0 ? fixed.width : rounded_up(own.width),
+                fixed.height > 0 ? fixed.height : rounded_up(own.height));
+  bool is_too_large = false;
+  while (fixed == cv::Size() && !net.takes(size) && size != cv::Size(kMultiple, kMultiple)) {
+    int& longer = size.width > size.height ? size.width : size.height;
+    longer -= kMultiple;
+    is_too_large = true;
+  }
   cv::Mat picture(size, CV_8UC3);
   resize_cubic(rgb_view(*rgb), picture);
   picture.convertTo(picture, CV_32F, 1 / 127.5, -1);
@@ -37,7 +44,12 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
       dst[x] = uint8_t(255 - uint8_t(std::clamp(src[x], 0.0f, 255.0f)));
     }
   });
-  return annotation_of(map, net);
+  Annotation result = annotation_of(map, net);
+  if (is_too_large) {
+    result.notes.push_back(str("OpenCV cannot run this network on ", own.width, "x", own.height,
+                               " pixels: it saw ", size.width, "x", size.height));
+  }
+  return result;
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
                        .counts = {1},
                        .planes = kPlanes},
                       args);
-  const Fitted fitted(image, net.size(), int(args.get(kParams, "resolution")));
+  const Fitted fitted(image, net, int(args.get(kParams, "resolution")));
   cv::Mat picture(fitted.picture().size(), CV_8UC4, cv::Scalar::all(1));  // the fourth channel is 1
   cv::mixChannels(fitted.picture(), picture, {0, 0, 1, 1, 2, 2});
   picture.convertTo(picture, CV_32F, 1 / 127.5, -1);
@@ -100,7 +100,7 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   cv::Mat canvas = cv::Mat::zeros(
       cv::Size(int(std::ceil(picture.cols * sx)), int(std::ceil(picture.rows * sy))), CV_8UC1);
   draw_segments(planes, args, sx, sy, canvas);
-  return annotation_of(canvas(cv::Rect(0, 0, image.width, image.height)), net);
+  return fitted.annotation_of(canvas(cv::Rect(0, 0, image.width, image.height)), net);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "annotators/cubic.h"
+#include "core/str.h"
 
 namespace dedit::annotators {
 namespace {
@@ -21,6 +22,10 @@ cv::Size scaled(cv::Size own, int resolution) {
 
 int padding(int side) {
   return (kMultiple - side % kMultiple) % kMultiple;
+}
+
+cv::Size padded(cv::Size size) {
+  return {size.width + padding(size.width), size.height + padding(size.height)};
 }
 
 /// Ridges over `threshold` along the four directions, 0 and 255 (HED's non-maximum suppression).
@@ -92,13 +97,21 @@ cv::Mat scribble_of(const cv::Mat& edges) {
 
 }  // namespace
 
-Fitted::Fitted(const Image& image, cv::Size fixed, int resolution)
+Fitted::Fitted(const Image& image, const NeuralNet& net, int resolution)
     : own_(image.width, image.height), inner_(own_) {
   const Rgb8 rgb(image);
   const cv::Mat source = rgb_view(*rgb);
+  const cv::Size fixed = net.size();
   if (fixed.width > 0) inner_.width = fixed.width;
   if (fixed.height > 0) inner_.height = fixed.height;
-  if (fixed == cv::Size() && resolution > 0) inner_ = scaled(own_, resolution);
+  if (fixed == cv::Size()) {
+    if (resolution > 0) inner_ = scaled(own_, resolution);
+    while (!net.takes(padded(inner_)) && inner_ != cv::Size(1, 1)) {
+      constexpr double kLess = 0.95;
+      is_too_large_ = true;
+      inner_ = {std::max(1, int(inner_.width * kLess)), std::max(1, int(inner_.height * kLess))};
+    }
+  }
   cv::Mat resized = source;
   if (inner_.area() < own_.area()) {
     cv::resize(source, resized, inner_, 0, 0, cv::INTER_AREA);
@@ -125,10 +138,19 @@ Annotation annotation_of(const cv::Mat& map, const NeuralNet& net) {
   return result;
 }
 
+Annotation Fitted::annotation_of(const cv::Mat& map, const NeuralNet& net) const {
+  Annotation result = annotators::annotation_of(map, net);
+  if (is_too_large_) {
+    result.notes.push_back(str("OpenCV cannot run this network on ", own_.width, "x", own_.height,
+                               " pixels: it saw ", inner_.width, "x", inner_.height));
+  }
+  return result;
+}
+
 Annotation soft_edges(const SoftEdges& how, const Image& image, const AnnotatorArgs& args,
                       std::span<const Param> params) {
   const NeuralNet net(how.kind, args);
-  const Fitted fitted(image, net.size(), int(args.get(params, "resolution")));
+  const Fitted fitted(image, net, int(args.get(params, "resolution")));
   cv::Mat picture;
   fitted.picture().convertTo(picture, CV_32F);
   if (how.is_unit) picture.convertTo(picture, CV_32F, 1 / 255.0);
@@ -137,7 +159,7 @@ Annotation soft_edges(const SoftEdges& how, const Image& image, const AnnotatorA
   const cv::Mat shares =
       how.takes_last ? maps.back().front() : mean_edges(net, maps, fitted.picture().size());
   const cv::Mat edges = fitted.back(edges_8bit(shares, int(args.get(params, "safe-steps"))));
-  return annotation_of(how.is_scribble ? scribble_of(edges) : edges, net);
+  return fitted.annotation_of(how.is_scribble ? scribble_of(edges) : edges, net);
 }
 
 }  // namespace dedit::annotators

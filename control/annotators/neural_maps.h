@@ -30,10 +30,10 @@ constexpr Param safe_steps_param(int steps) {
 
 /// A picture on its way to a network and its map on the way back: resized to the network's fixed
 /// size, or to `resolution`; then, where sizes are free, its edges repeated up to a multiple of 64
-/// as the ControlNet web extension does.
+/// as the ControlNet web extension does. Smaller where the network does not take the size.
 class Fitted {
  public:
-  Fitted(const Image& image, cv::Size fixed, int resolution);
+  Fitted(const Image& image, const NeuralNet& net, int resolution);
 
   /// 8-bit RGB as the network is to see it.
   const cv::Mat& picture() const { return picture_; }
@@ -41,9 +41,13 @@ class Fitted {
   cv::Mat back(const cv::Mat& map) const;
   /// The part of picture() that is not padding.
   cv::Size inner() const { return inner_; }
+  /// The map with the hash of the network's file, and a word where the picture had to be made
+  /// smaller.
+  Annotation annotation_of(const cv::Mat& map, const NeuralNet& net) const;
 
  private:
   cv::Size own_, inner_;
+  bool is_too_large_ = false;
   cv::Mat picture_;
 };
 

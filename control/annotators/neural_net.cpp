@@ -73,6 +73,15 @@ NeuralNet::NeuralNet(NetKind kind, const AnnotatorArgs& args)
   check_signature();
   const std::vector<int64_t>& shape = model_.inputs[0].shape;
   size_ = cv::Size(int(shape[3]), int(shape[2]));
+  runtime_ = open_onnxruntime(bytes_, model_, path_);
+}
+
+bool NeuralNet::takes(cv::Size size) const {
+  // OpenCV's deconvolution counts in 32 bits to (kernel's side * a side of its output * pixels of
+  // its input) and reads beyond its memory past them (4.6; 2000x2000 crash).
+  constexpr double kMost = 2147483647.0;
+  const double sides = double(std::max(size.width, size.height)) * size.width * size.height;
+  return runtime_ != nullptr || model_.deconvolution * sides < kMost;
 }
 
 void NeuralNet::check_signature() const {
@@ -126,6 +135,11 @@ Planes NeuralNet::planes_of(const cv::Mat& blob) const {
 std::vector<Planes> NeuralNet::run(const cv::Mat& picture) const {
   const int h = picture.rows;
   const int w = picture.cols;
+  if (!takes(picture.size())) {
+    throw Error(ErrorKind::kUsage,
+                str(kind_.annotator, ": OpenCV cannot run this network on ", w, "x", h, " pixels"),
+                "make the picture smaller, or install ONNX Runtime and build dedit anew");
+  }
   const std::vector<int> sizes = {1, kind_.channels, h, w};
   cv::Mat blob(sizes, CV_32F);
   std::vector<cv::Mat> channels;
@@ -134,10 +148,10 @@ std::vector<Planes> NeuralNet::run(const cv::Mat& picture) const {
   }
   cv::split(picture, channels);
   const std::vector<int64_t> shape(sizes.begin(), sizes.end());
-  std::unique_ptr<NeuralEngine> engine = open_onnxruntime(bytes_, model_, path_);
-  if (!engine) engine = open_opencv(bytes_, model_, shape, path_);
+  const auto opencv = runtime_ ? nullptr : open_opencv(bytes_, model_, shape, path_);
   std::vector<Planes> outputs;
-  for (const cv::Mat& output : engine->run(blob)) outputs.push_back(planes_of(output));
+  for (const cv::Mat& output : (runtime_ ? *runtime_ : *opencv).run(blob))
+    outputs.push_back(planes_of(output));
   for (const Planes& planes : outputs) {
     for (const cv::Mat& plane : planes) {
       if (cv::checkRange(plane)) continue;

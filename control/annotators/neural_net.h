@@ -57,11 +57,14 @@ class NeuralNet {
 
   /// The size of pictures it takes, 0 where any.
   cv::Size size() const { return size_; }
+  /// Whether the engine can take pictures of that size.
+  bool takes(cv::Size size) const;
   const OnnxModel& model() const { return model_; }
   /// SHA-256 of the file, by its parameter's name, for recipes.
   std::map<std::string, std::string> hashes() const { return {{"annotator-model", sha256_}}; }
   /// `picture`, CV_32F of kind.channels, through the network. Throws Error(kModel) naming the
-  /// operator if one is missing, or the output that is not what the annotator wants.
+  /// operator if one is missing, or the output that is not what the annotator wants; Error(kUsage)
+  /// for a size that it does not take.
   std::vector<Planes> run(const cv::Mat& picture) const;
 
  private:
@@ -74,6 +77,7 @@ class NeuralNet {
   std::string sha256_;
   OnnxModel model_;
   cv::Size size_;
+  std::unique_ptr<NeuralEngine> runtime_;  ///< ONNX Runtime's, or null: then OpenCV's is used
 };
 
 }  // namespace dedit::annotators

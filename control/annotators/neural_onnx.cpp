@@ -81,6 +81,7 @@ struct GraphFacts {
   std::map<std::string, std::string> makers;  ///< operator by the name of what it makes
   std::vector<OnnxInput> inputs;
   std::vector<std::string> outputs;
+  double deconvolution = 0;
 };
 
 GraphFacts read_graph(Bytes message, int nesting);
@@ -93,6 +94,32 @@ void read_attribute(Bytes message, GraphFacts& graph, int nesting) {
   });
 }
 
+/// The whole numbers of an attribute, where it has that name.
+std::vector<int64_t> ints_of(Bytes attribute, Bytes wanted) {
+  std::vector<int64_t> ints;
+  Bytes name;
+  for_fields(attribute, [&](const Field& f) {
+    if (f.number == 1) name = f.bytes;
+    if (f.number != 8) return;
+    if (f.type == kVarint) ints.push_back(int64_t(f.value));
+    for (Bytes packed = f.bytes; !packed.empty();) ints.push_back(int64_t(take_varint(packed)));
+  });
+  return name == wanted ? ints : std::vector<int64_t>();
+}
+
+double deconvolution_of(const std::vector<Bytes>& attributes) {
+  int64_t kernel = 1;
+  int64_t stride = 0;
+  for (const Bytes attribute : attributes) {
+    for (const int64_t side : ints_of(attribute, "kernel_shape")) kernel = std::max(kernel, side);
+    for (const int64_t step : ints_of(attribute, "strides")) {
+      stride = stride == 0 ? step : std::min(stride, step);
+    }
+  }
+  const double step = double(std::max<int64_t>(stride, 1));
+  return double(kernel) / (step * step);
+}
+
 void read_node(Bytes message, GraphFacts& graph, int nesting) {
   std::string op;
   std::vector<std::string> made;
@@ -102,6 +129,9 @@ void read_node(Bytes message, GraphFacts& graph, int nesting) {
     if (f.number == 5) read_attribute(f.bytes, graph, nesting);
   });
   for (const std::string& name : made) graph.makers[name] = op;
+  if (op == "ConvTranspose") {
+    graph.deconvolution = std::max(graph.deconvolution, deconvolution_of(parts(message, 5)));
+  }
   graph.ops.insert(op);
 }
 
@@ -153,6 +183,7 @@ OnnxModel read_model(Bytes bytes) {
   }
   for (const std::string& name : facts.outputs) model.outputs.push_back({name, facts.makers[name]});
   model.ops.assign(facts.ops.begin(), facts.ops.end());
+  model.deconvolution = facts.deconvolution;
   return model;
 }
 

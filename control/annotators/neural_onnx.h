@@ -24,6 +24,9 @@ struct OnnxModel {
   std::vector<OnnxInput> inputs;  ///< without those that are weights
   std::vector<OnnxOutput> outputs;
   std::vector<std::string> ops;  ///< operators, sorted, each once
+  /// The largest of (kernel's side / stride^2) of its deconvolutions (ConvTranspose), 0 without
+  /// one.
+  double deconvolution = 0;
 };
 
 /// Throws Error(kModel), naming `path`, for bytes that are not ONNX, end too early, keep their

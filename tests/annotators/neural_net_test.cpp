@@ -104,5 +104,19 @@ TEST(NeuralNet, PicturesOfExtremeShapesHaveMapsOfTheirSize) {
   }
 }
 
+TEST(NeuralNet, LargePicturesAreSeenSmallerWhereOpenCvWouldCrash) {
+  for (const auto& [kind, w, h] : {std::tuple("lineart", 16000, 2), std::tuple("teed", 2, 15000),
+                                   std::tuple("lineart", 1500, 1400)}) {
+    AnnotatorArgs args;
+    args.files["annotator-model"] = kNetworks + kind + ".onnx";
+    const Annotation made = annotate(*find_annotator(kind), Image(w, h, 3), args);
+    EXPECT_EQ(made.map.width, w);
+    EXPECT_EQ(made.map.height, h);
+    for (const std::string& note : made.notes) {
+      EXPECT_NE(note.find("OpenCV cannot run this network on"), std::string::npos) << note;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dedit::annotators

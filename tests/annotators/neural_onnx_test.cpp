@@ -39,6 +39,9 @@ TEST(NeuralOnnx, InputsOutputsAndOperatorsAreRead) {
   ASSERT_EQ(mlsd.outputs.size(), 1u);
   EXPECT_EQ(mlsd.outputs[0].op, "Slice");
   EXPECT_NE(std::find(mlsd.ops.begin(), mlsd.ops.end(), "Clip"), mlsd.ops.end());
+  EXPECT_EQ(mlsd.deconvolution, 0);
+  EXPECT_EQ(read_onnx(read("lineart.onnx"), "lineart.onnx").deconvolution, 3.0 / 4);
+  EXPECT_EQ(read_onnx(read("teed.onnx"), "teed.onnx").deconvolution, 4.0 / 4);
   const OnnxModel pidinet = read_onnx(read("pidinet.onnx"), "pidinet.onnx");
   ASSERT_EQ(pidinet.outputs.size(), 5u);
   EXPECT_EQ(pidinet.outputs[4].name, "fused");
