@@ -37,20 +37,32 @@ inline void mix_rows(const std::array<const float*, 4>& rows, const std::array<f
 }
 
 /// `from` (8UC3) at the size of `to` (8UC3), which may be a map's pixels. Columns go through
-/// cv::resize in f32; rows are mixed and rounded here, so that no f32 picture of full size is made.
+/// cv::resize in f32, of the rows that are used; rows are mixed and rounded here, so that no f32
+/// picture of full size is made.
 inline void resize_cubic(const cv::Mat& from, cv::Mat to) {
-  cv::Mat wide;
-  from.convertTo(wide, CV_32F);
-  cv::resize(wide, wide, cv::Size(to.cols, from.rows), 0, 0, cv::INTER_CUBIC);
   const double scale = double(from.rows) / to.rows;
-  parallel_for(to.rows, [&](int64_t y) {
-    const auto at = float((double(y) + 0.5) * scale - 0.5);
-    const int first = int(std::floor(at)) - 1;
+  const auto place = [scale](int y) { return float((double(y) + 0.5) * scale - 0.5); };
+  const auto source_row = [&](int y, int k) {
+    return std::clamp(int(std::floor(place(y))) - 1 + k, 0, from.rows - 1);
+  };
+  const bool is_sparse = from.rows > 4 * to.rows;
+  cv::Mat wide;
+  if (is_sparse) {
+    cv::Mat picked(4 * to.rows, from.cols, CV_8UC3);
+    for (int i = 0; i < picked.rows; ++i) from.row(source_row(i / 4, i % 4)).copyTo(picked.row(i));
+    picked.convertTo(wide, CV_32F);
+  } else {
+    from.convertTo(wide, CV_32F);
+  }
+  cv::resize(wide, wide, cv::Size(to.cols, wide.rows), 0, 0, cv::INTER_CUBIC);
+  parallel_for(to.rows, [&](int64_t row) {
+    const int y = int(row);
     std::array<const float*, 4> rows{};
     for (int k = 0; k < 4; ++k) {
-      rows[size_t(k)] = wide.ptr<float>(std::clamp(first + k, 0, wide.rows - 1));
+      rows[size_t(k)] = wide.ptr<float>(is_sparse ? 4 * y + k : source_row(y, k));
     }
-    mix_rows(rows, cubic_weights(at - std::floor(at)), 3 * to.cols, to.ptr<uint8_t>(int(y)));
+    const float at = place(y);
+    mix_rows(rows, cubic_weights(at - std::floor(at)), 3 * to.cols, to.ptr<uint8_t>(y));
   });
 }
 
