@@ -166,7 +166,7 @@ Tensor without_context(Ctx& ctx, const Transformer2D& t, const Tensor& x) {
     h = block.attn1(ctx, block.norm1(ctx, h), nullptr, h);
     const Tensor own = block.norm2(ctx, h);
     h = block.attn2(ctx, own, &own, h);
-    h = block.ff(ctx, block.norm3(ctx, h), h);
+    h = block.ff(ctx, block.norm3(ctx, h), std::move(h));
   }
   const Tensor residual = x.reshape(tokens);
   return t.proj_out(ctx, h, {.residual = &residual}).reshape(x.shape());
