@@ -9,7 +9,8 @@ out with the reason. Rows: ENGINE-CLASS[:LIMIT...] with the limits tN (threads),
 lowmem. Figures:
   step       a CFG step (two rows through the U-Net)
   control    a ControlNet pass of two rows
-  decode     VAE, one picture; encode the same way
+  decode     VAE, one picture, not the first of its process; decode_first: dedit's first, whose
+             memory is new. encode: the Python programs' not the first, dedit's the first
   edit_step  a step of the canny edit (U-Net, ControlNet, guidance, solver)
   edit       the whole edit, from process start to the end of the process
   start      process start to the end of the first step, less one steady step
