@@ -78,18 +78,14 @@ ControlResiduals ControlNetModel::operator()(Ctx& ctx, const Tensor& x,
   return residuals;
 }
 
-ControlResiduals accumulate(Ctx& ctx, const ControlResiduals& a, const ControlResiduals& b,
-                            double scale) {
-  ControlResiduals sum;
-  for (const auto& [block, r] : b.by_block) {
-    const auto it = a.by_block.find(block);
-    if (it == a.by_block.end()) {
-      sum.by_block.emplace(block, scale == 1 ? r : ops::lincomb(ctx, {{scale, &r}}));
-    } else {
-      sum.by_block.emplace(block, ops::lincomb(ctx, {{1, &it->second}, {scale, &r}}));
-    }
+void accumulate(Ctx& ctx, const std::string& block, const Tensor& residual, double scale,
+                ControlResiduals& sum) {
+  const auto it = sum.by_block.find(block);
+  if (it == sum.by_block.end()) {
+    sum.by_block.emplace(block, scale == 1 ? residual : ops::lincomb(ctx, {{scale, &residual}}));
+  } else {
+    it->second = ops::lincomb(ctx, {{1, &it->second}, {scale, &residual}});
   }
-  return sum;
 }
 
 }  // namespace dedit

@@ -3,6 +3,7 @@
 // names are diffusers'.
 #pragma once
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -38,8 +39,8 @@ struct ControlNetModel {
   Linear mid_zero_conv;
 };
 
-/// Sum of b's residuals, times `scale`, and a's (which may be empty).
-ControlResiduals accumulate(Ctx&, const ControlResiduals& a, const ControlResiduals& b,
-                            double scale);
+/// Adds `scale` times a block's residual to the sum.
+void accumulate(Ctx&, const std::string& block, const Tensor& residual, double scale,
+                ControlResiduals& sum);
 
 }  // namespace dedit

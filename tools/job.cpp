@@ -10,7 +10,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include "control_text.h"
 #include "interrupt.h"
+#include "job_controls.h"
 #include "values.h"
 
 #include "dedit/error.h"
@@ -85,48 +87,6 @@ void check_outputs(const CLI::App& app, const JobOptions& options) {
   }
 }
 
-void check_controls(const CLI::App& app, const ControlOptions& o) {
-  for (size_t k = 0; k < std::max(o.starts.size(), o.ends.size()); ++k) {
-    const double start = k < o.starts.size() ? o.starts[k] : 0;
-    const double end = k < o.ends.size() ? o.ends[k] : 1;
-    if (start >= end) {
-      fail_usage(app, "--control-start " + number_text(start) + " is not before --control-end " +
-                          number_text(end));
-    }
-  }
-}
-
-/// The number of controls; throws if a list is longer.
-size_t count_controls(const CLI::App& app, const ControlOptions& o, size_t at_least) {
-  const size_t n = std::max({o.models.size(), o.images.size(), at_least});
-  const std::pair<const char*, size_t> lists[] = {{"--control-scale", o.scales.size()},
-                                                  {"--control-start", o.starts.size()},
-                                                  {"--control-end", o.ends.size()}};
-  for (const auto& [name, size] : lists) {
-    if (size > n) {
-      fail_usage(app, std::string(name) + " is given for " + count_text(size, "control") +
-                          ", but there are " + std::to_string(n));
-    }
-  }
-  return n;
-}
-
-/// A name of an annotator stands for the model's own ControlNet for its maps.
-void set_model(ControlUnit& unit, const std::string& model) {
-  std::error_code ignored;
-  if (!fs::exists(model, ignored)) {
-    for (const AnnotatorInfo& info : dedit::annotators()) {
-      const auto& others = info.aliases;
-      const bool is_other = std::find(others.begin(), others.end(), model) != others.end();
-      if (info.name != model && info.control != model && !is_other) continue;
-      unit.annotator = model;
-      unit.model.clear();
-      return;
-    }
-  }
-  unit.model = model;
-}
-
 Precision precision_of(const std::string& name) {
   if (name == "exact") return Precision::kExact;
   return name == "fast" ? Precision::kFast : Precision::kAuto;
@@ -138,6 +98,18 @@ std::string percent(double share) {
   return text;
 }
 
+void log_control(const ControlReport& control, size_t number, int n_calls) {
+  spdlog::debug("control {}: map {}", number, control.geometry.text());
+  if (control.n_calls == 0) {
+    spdlog::debug("control {}: acted in none of {}", number,
+                  count_text(size_t(n_calls), "network call"));
+    return;
+  }
+  spdlog::debug("control {}: acted in {} of {} (from {} to {}), energy {:.4g}", number,
+                control.n_calls, count_text(size_t(n_calls), "network call"), control.first_call,
+                control.last_call, control.energy);
+}
+
 void log_report(const EditReport& report, bool has_mask) {
   for (const std::string& warning : report.warnings) warn(warning);
   spdlog::debug("{} from sigma {:.4g} at timestep {:.4g}",
@@ -145,6 +117,10 @@ void log_report(const EditReport& report, bool has_mask) {
                 report.first_timestep);
   spdlog::debug("{:.2f} s to prepare, {:.2f} s in steps, {:.2f} s to decode",
                 report.prepare_seconds, report.sample_seconds, report.decode_seconds);
+  if (report.geometry.width > 0) spdlog::debug("picture {}", report.geometry.text());
+  for (size_t k = 0; k < report.controls.size(); ++k) {
+    log_control(report.controls[k], k + 1, report.n_calls);
+  }
   if (has_mask) {
     spdlog::debug("mask covers {}, {} pixels kept bit for bit", percent(report.mask_coverage),
                   report.kept_pixels);
@@ -164,6 +140,7 @@ Outcome run_session(const Model& model, const JobOptions& options, const EditReq
   SessionOptions session;
   session.threads = options.threads;
   session.cancel = &cancel_token();
+  session.measure_controls = options.log.verbose || options.log.progress == "json";
   session.on_step = [&](const Progress& progress) { view.show(progress); };
   if (!options.trace.empty()) {
     session.on_trace = [&](const std::string& module, const TensorValue& value) {
@@ -207,15 +184,19 @@ void check_job(const CLI::App& app, const JobOptions& options, const std::string
     fail_usage(app, "--prompt and --prompt-file are both given");
   }
   for (const std::string& text : options.embeddings) parse_embedding(app, text);
-  std::vector<std::string> inputs = options.controls.images;
+  std::vector<std::string> inputs = control_inputs(app, options.controls);
   inputs.push_back(options.image);
   inputs.push_back(options.mask);
   inputs.push_back(options.prompt_file);
   check_one_stdin(inputs);
+  const bool is_sized = options.width != 0 || options.height != 0;
   const bool keeps_size = !options.mask.empty() && options.compat != "diffusers";
-  if (keeps_size && (options.width != 0 || options.height != 0)) {
-    fail_usage(app, "--width and --height do not go with --mask: the picture keeps its size");
+  if (keeps_size && is_sized && options.fit.empty()) {
+    fail_usage(app,
+               "--width and --height do not go with --mask: the picture keeps its size; with --fit "
+               "it is brought to the new one");
   }
+  if (!options.crop.empty() && options.image.empty()) fail_usage(app, "--crop needs an --image");
 }
 
 EditRequest make_request(const JobOptions& options) {
@@ -275,41 +256,15 @@ EditRequest make_request(const JobOptions& options) {
                   "make the mask on the picture: dedit mask box PICTURE --xywh X,Y,W,H -o m.png");
     }
   }
+  if (!options.crop.empty()) {
+    const std::vector<int>& c = options.crop;
+    request.crop = Rect{c[0], c[1], c[2], c[3]};
+  }
+  if (!options.fit.empty()) request.fit = fit_of("--fit", options.fit);
+  request.normalize_controls = options.controls.normalizes;
   request.strength = options.strength.value_or(request.mask ? 1.0 : 0.8);
   if (!options.latents.empty()) request.latents = load_tensor(options.latents, "latents");
   return request;
-}
-
-std::vector<ControlUnit> make_controls(const CLI::App& app, const JobOptions& job,
-                                       const std::optional<ControlUnit>& made) {
-  const ControlOptions& options = job.controls;
-  const size_t n = count_controls(app, options, made ? 1 : 0);
-  std::vector<ControlUnit> units;
-  for (size_t k = 0; k < n; ++k) {
-    const std::string number = "control " + std::to_string(k + 1);
-    ControlUnit unit;
-    if (k < options.images.size()) {
-      unit.hint = load_image(options.images[k]);
-      warn_input(lint_map(unit.hint, options.images[k]), job.strict);
-      if (made) unit.annotator = made->annotator;
-    } else if (made) {
-      unit = *made;
-    } else {
-      fail_usage(app, number + " has a --control-model but no --control-image");
-    }
-    if (k < options.models.size()) {
-      if (k < options.images.size()) unit.annotator.clear();
-      set_model(unit, options.models[k]);
-    } else if (!made) {
-      throw Error(ErrorKind::kUsage, number + " has a --control-image but no --control-model",
-                  "add --control-model PATH, or --control-model canny for the model's own");
-    }
-    if (k < options.scales.size()) unit.scale = options.scales[k];
-    if (k < options.starts.size()) unit.start = options.starts[k];
-    if (k < options.ends.size()) unit.end = options.ends[k];
-    units.push_back(std::move(unit));
-  }
-  return units;
 }
 
 void run_job(const JobOptions& options, const EditRequest& request, const Review& review) {
@@ -327,6 +282,7 @@ void run_job(const JobOptions& options, const EditRequest& request, const Review
       save_tensors(options.save_latents, {{"latents", outcome.result.latents}});
     }
   }
+  if (options.log.progress == "json") show_controls(outcome.result.report);
   log_report(outcome.result.report, request.mask.has_value());
   std::vector<size_t> kept(outcome.result.images.size());
   std::iota(kept.begin(), kept.end(), size_t{0});

@@ -21,11 +21,6 @@ void check_job(const CLI::App& app, const JobOptions& options, const std::string
 /// Throws Error(kInput), or Error(kUsage) if mask and image differ in size.
 EditRequest make_request(const JobOptions& options);
 
-/// The controls given. Those without a map of their own take `made`, if there is one; they may lack
-/// a model too, and with `made` there is at least one control. Throws Error(kUsage or kInput).
-std::vector<ControlUnit> make_controls(const CLI::App& app, const JobOptions& job,
-                                       const std::optional<ControlUnit>& made = std::nullopt);
-
 /// The pictures worth keeping, by index.
 using Review = std::function<std::vector<size_t>(const EditResult&)>;
 

@@ -83,6 +83,17 @@ void report_error(const Error& error) {
   spdlog::error("{}{}", printable(error.what()), hint);
 }
 
+void show_controls(const EditReport& report) {
+  for (size_t k = 0; k < report.controls.size(); ++k) {
+    const ControlReport& c = report.controls[k];
+    const nlohmann::ordered_json event = {{"event", "control"},         {"control", k + 1},
+                                          {"map", c.geometry.text()},   {"calls", c.n_calls},
+                                          {"first_call", c.first_call}, {"last_call", c.last_call},
+                                          {"of_calls", report.n_calls}, {"energy", c.energy}};
+    std::fprintf(stderr, "%s\n", event.dump().c_str());
+  }
+}
+
 ProgressView::ProgressView(const LogOptions& options)
     : is_json_(options.progress == "json"),
       is_bar_(options.progress == "bar" && !options.quiet && isatty(STDERR_FILENO) == 1) {}

@@ -32,6 +32,9 @@ void warn_input(const std::vector<std::string>& messages, bool is_strict);
 /// The error's sentence and its hint. Control characters of file names are shown as \xNN.
 void report_error(const Error& error);
 
+/// What each control did, one JSON object a line, as --progress json has them.
+void show_controls(const EditReport& report);
+
 /// Draws steps as a bar on a terminal, or writes one JSON object a line. The line of the bar is
 /// cleared when the object goes.
 class ProgressView {

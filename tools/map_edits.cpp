@@ -9,10 +9,12 @@
 #include <spdlog/spdlog.h>
 
 #include "job.h"
+#include "job_controls.h"
 #include "log.h"
 #include "values.h"
 
 #include "dedit/compare.h"
+#include "dedit/control.h"
 #include "dedit/error.h"
 #include "dedit/info.h"
 
@@ -46,18 +48,13 @@ void share_choices(const CLI::App& app, Options& options) {
   }
 }
 
-/// The control of the map that `image` makes.
-ControlUnit make_unit(const Options& options, const Image& image) {
-  const std::string kind(options.info.name);
-  AnnotateResult made = dedit::annotate(kind, image, options.params.numbers, options.params.files);
+/// The control of the map that the request's picture makes.
+ControlUnit make_unit(const Options& options, const EditRequest& request) {
+  AnnotatedControl made = annotate_control(request, std::string(options.info.name),
+                                           options.params.numbers, options.params.files);
   warn_input(made.warnings, options.job.strict);
   for (const std::string& note : made.notes) spdlog::info("{}", note);
-  ControlUnit unit;
-  unit.hint = std::move(made.map);
-  unit.annotator = kind;
-  unit.params = options.params.numbers;
-  unit.hashes = std::move(made.hashes);
-  return unit;
+  return std::move(made.unit);
 }
 
 /// A file parameter whose name an option of the job has (--mask) is that file.
@@ -140,10 +137,10 @@ void run(const CLI::App& app, Options& options) {
   share_choices(app, options);
   check(app, options);
   EditRequest request = make_request(options.job);
-  const ControlUnit unit = make_unit(options, request.image ? *request.image : Image());
-  request.controls = make_controls(app, options.job, unit);
-  // Without strength or mask the picture gives its map only.
-  if (!request.mask && !options.job.strength) request.image.reset();
+  const ControlUnit unit = make_unit(options, request);
+  request.controls = make_controls(app, options.job, request, unit);
+  // Without strength or mask the picture gives its frame and map only.
+  request.image_is_frame = request.image && !request.mask && !options.job.strength;
   if (!options.save_map.empty()) {
     write_picture(unit.hint, {.path = options.save_map});
     spdlog::info("wrote {}: the {} map", options.save_map, options.info.name);

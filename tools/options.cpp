@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "control_text.h"
 #include "values.h"
 
 #include "dedit/image.h"
@@ -31,10 +32,22 @@ void add_input_options(CLI::App& app, JobOptions& o, JobInputs inputs) {
   }
   const std::string otherwise =
       inputs == JobInputs::kImageAndMask
-          ? " of --compat diffusers, where not given the model's; else the picture's"
+          ? ", with --fit or --compat diffusers; not given: the picture's (by diffusers' rule "
+            "without a map the model's)"
           : "; not given: the picture's, the map's or the model's";
   add_int(app, "--width", o.width, 1, Image::kMaxSide, "pixels" + otherwise);
   add_int(app, "--height", o.height, 1, Image::kMaxSide, "pixels" + otherwise);
+  if (inputs != JobInputs::kNone) {
+    add_value(app, "--crop", "X,Y,W,H",
+              "the part of the picture that is worked on; mask and maps of its size follow",
+              [&app, &o](const std::string& text) {
+                o.crop = parse_ints(app, "--crop", text, ',', 4, "X,Y,W,H");
+              });
+  }
+  add_choice(app, "--fit", o.fit, {"exact", "stretch", "crop", "fill"},
+             "how picture, mask and maps come to another aspect: refused, each side by its own "
+             "factor, cut off evenly, or borders filled; not given: exact (diffusers, webui: "
+             "stretch, webui's and comfy's maps crop)");
 }
 
 void add_prompt_options(CLI::App& app, JobOptions& o) {
@@ -83,7 +96,8 @@ void add_run_options(CLI::App& app, JobOptions& o) {
   add_schedule_options(app, o.schedule, "the model's");
   add_choice(
       app, "--compat", o.compat, {"diffusers", "webui", "comfy"},
-      "whose rules of strength, sizes, control windows, masks and batches hold; not given: ours");
+      "whose rules of strength, sizes, control windows, masks, maps and batches hold; not given: "
+      "ours");
   add_seed(app, "--seed", o.seed, "of the noise; the same seed makes the same picture");
   add_int(app, "--batch", o.batch, 1, 1000,
           "pictures, with seeds SEED, SEED+1, ...; with a variation its seed counts up instead")
@@ -111,7 +125,15 @@ void add_model_options(CLI::App& app, JobOptions& o) {
 
 void add_control_options(CLI::App& app, ControlOptions& o) {
   app.option_defaults()->group(
-      "Controls (repeatable; the k-th of each belongs to the k-th control)");
+      "Controls (repeatable; the k-th --control-X of each belongs to the k-th control)");
+  add_texts(
+      app, "--control", o.units, "NAME=VALUE,...",
+      "a whole control in one word, fields: " + control_fields() +
+          "; and the kind's own parameters. Without map or image the kind is made of "
+          "--image; modes: balanced, prompt, control, unbalanced, guess; "
+          "curve=0:1/0.6:0.4 is places in the run and factors; layers=W/W/... one a residual");
+  app.add_flag("--normalize-controls", o.normalizes,
+               "where scales times masks sum up to more than 1, divide them by the sum");
   add_texts(app, "--control-model", o.models, "PATH",
             "ControlNet folder or file, or the name of one inside the model, as canny");
   add_texts(app, "--control-image", o.images, "FILE", "its map; - is standard input");

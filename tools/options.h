@@ -14,8 +14,10 @@
 
 namespace dedit::cli {
 
-/// Controls as given: the k-th value of each list belongs to the k-th control.
+/// Controls as given: whole ones, and lists whose k-th values belong to the k-th control.
 struct ControlOptions {
+  std::vector<std::string> units;  ///< see parse_control
+  bool normalizes = false;
   std::vector<std::string> models, images;
   std::vector<double> scales, starts, ends;
 };
@@ -43,6 +45,8 @@ struct JobOptions {
   int batch = 1;
   int width = 0;
   int height = 0;
+  std::vector<int> crop;  ///< x, y, width, height, or empty
+  std::string fit;
   std::string precision = "auto";
   std::string dtype;
   int threads = 0;

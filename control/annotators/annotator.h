@@ -13,6 +13,10 @@
 
 namespace dedit {
 
+/// The file parameter that names an annotator's network; other files say where things are in the
+/// picture.
+inline constexpr std::string_view kNetworkParam = "annotator-model";
+
 /// Arguments of one call: numbers by parameter name (a seed is one of them), files (pose JSON, a
 /// mask) by parameter name.
 struct AnnotatorArgs {

@@ -18,14 +18,14 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string model_path(const NetKind& kind, const AnnotatorArgs& args) {
-  const std::string given = args.file("annotator-model");
+  const std::string given = args.file(kNetworkParam);
   if (!given.empty()) return given;
   const char* folder = std::getenv("DEDIT_ANNOTATOR_MODELS");
   const std::string file = str(kind.file.empty() ? kind.annotator : kind.file, ".onnx");
   if (folder != nullptr && *folder != '\0') return (fs::path(folder) / file).string();
-  throw Error(
-      ErrorKind::kUsage, str(kind.annotator, ": there is no network"),
-      str("add --annotator-model F.onnx, or set DEDIT_ANNOTATOR_MODELS to a folder with ", file));
+  throw Error(ErrorKind::kUsage, str(kind.annotator, ": there is no network"),
+              str("add --", kNetworkParam,
+                  " F.onnx, or set DEDIT_ANNOTATOR_MODELS to a folder with ", file));
 }
 
 constexpr uintmax_t kMostBytes = uintmax_t(2) << 30;  // protobuf's own bound

@@ -20,7 +20,7 @@ using Planes = std::vector<cv::Mat>;
 
 /// Stands first in the table of every annotator with a network.
 constexpr Param kModelParam = {
-    .name = "annotator-model",
+    .name = kNetworkParam,
     .kind = ParamKind::kFile,
     .help = "the network, an ONNX file; not given: KIND.onnx in $DEDIT_ANNOTATOR_MODELS"};
 
@@ -61,7 +61,9 @@ class NeuralNet {
   bool takes(cv::Size size) const;
   const OnnxModel& model() const { return model_; }
   /// SHA-256 of the file, by its parameter's name, for recipes.
-  std::map<std::string, std::string> hashes() const { return {{"annotator-model", sha256_}}; }
+  std::map<std::string, std::string> hashes() const {
+    return {{std::string(kNetworkParam), sha256_}};
+  }
   /// `picture`, CV_32F of kind.channels, through the network. Throws Error(kModel) naming the
   /// operator if one is missing, or the output that is not what the annotator wants; Error(kUsage)
   /// for a size that it does not take.

@@ -3,7 +3,9 @@
 
 #include "dedit/cancel.h"
 #include "dedit/compare.h"
+#include "dedit/control.h"
 #include "dedit/error.h"
+#include "dedit/geometry.h"
 #include "dedit/image.h"
 #include "dedit/info.h"
 #include "dedit/lint.h"

@@ -69,6 +69,8 @@ struct SessionOptions {
   int threads = 0;                      ///< < 1: all cores
   const CancelToken* cancel = nullptr;  ///< checked before every operation
   std::function<void(const Progress&)> on_step;
+  /// Measures the energy of what controls add, which costs a pass over it each call.
+  bool measure_controls = false;
   /// A wrapper of the denoiser: called after guidance with the estimate of the clean latents, which
   /// it may change in place; the noise estimate follows. Classifier guidance with scale s is
   /// denoised += s * sigma^2 / alpha * gradient of log p(y | sample) (Dhariwal & Nichol 2021,

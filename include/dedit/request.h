@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dedit/geometry.h"
 #include "dedit/image.h"
 #include "dedit/prompt.h"
 #include "dedit/tensor_value.h"
@@ -31,19 +32,47 @@ enum class Compat {
   /// Sizes, transparency, mask cells, pasting, prompt length, clip skip, strengths without a step,
   /// one generator for a batch.
   kDiffusers,
-  kWebui,  ///< strength (one step more) and control windows (both ends inclusive)
-  kComfy   ///< strength (always `steps` steps) and control windows (by timestep)
+  kWebui,  ///< strength (one step more), control windows (both ends inclusive), maps' sizes
+  kComfy   ///< strength (always `steps` steps), control windows (by timestep), maps' sizes
+};
+
+/// How a control and the prompt share the say. A ControlNet of n residuals, from the shallowest (0)
+/// to the middle block's (n - 1).
+enum class ControlMode {
+  kBalanced,    ///< every residual counts 1, in all branches
+  kPrompt,      ///< residual i counts 0.825^(n - 1 - i): the web UI's "my prompt is more important"
+  kControl,     ///< the same, and the negative branch gets none: its "ControlNet is more important"
+  kUnbalanced,  ///< every residual counts 1, and the negative branch gets none
+  kGuess,       ///< diffusers' guess mode: 10^((i - n + 1) / (n - 1)), the negative branch none
+};
+
+/// A point of a strength curve.
+struct CurvePoint {
+  double place = 0;   ///< 0 is the first step that is run, 1 the last
+  double factor = 1;  ///< on the scale
 };
 
 /// One ControlNet at work.
 struct ControlUnit {
-  std::string model;      ///< folder or file; empty: the checkpoint's own `controlnet-<annotator>`
-  Image hint;             ///< the control map, the picture's size or its aspect
-  double scale = 1;       ///< factor on its residuals; 0 changes nothing
-  double start = 0;       ///< share of the steps at which it begins ...
-  double end = 1;         ///< ... and ends, 0 <= start < end <= 1
-  std::string annotator;  ///< what made the hint; empty: given by the user
+  std::string model;  ///< folder, file, or X of the checkpoint's `controlnet-X`; empty: annotator
+  /// The control map. One of the picture's size is cropped and fitted with it; any other shows what
+  /// is worked on, and comes to the result's size by `fit`.
+  Image hint;
+  bool is_fitted = false;  ///< the hint is laid on the result already (see annotate_control)
+  /// None: kExact; kCrop for Compat::kWebui and kComfy, as theirs; kStretch, the only one, for
+  /// kDiffusers.
+  std::optional<Fit> fit;
+  double scale = 1;  ///< factor on its residuals; 0 changes nothing
+  double start = 0;  ///< share of the steps at which it begins ...
+  double end = 1;    ///< ... and ends, 0 <= start < end <= 1
+  ControlMode mode = ControlMode::kBalanced;
+  std::vector<double> layers;     ///< what each residual counts, instead of the mode's weights
+  std::vector<CurvePoint> curve;  ///< straight lines between places that increase; beyond: constant
+  /// Where it acts, white is 1: every residual times the mask at its level. Sizes as the hint's.
+  std::optional<Image> mask;
+  std::string annotator;                      ///< what made the hint; empty: given by the user
   std::map<std::string, double> params;       ///< the annotator's
+  std::map<std::string, std::string> files;   ///< and the files it read
   std::map<std::string, std::string> hashes;  ///< SHA-256 of its network, by parameter name
 };
 
@@ -54,7 +83,7 @@ struct PromptEmbedding {
 };
 
 /// Without image: a new picture. With image: img2img by `strength`. With mask: inpainting. Controls
-/// combine with each.
+/// combine with each. An image that is a frame only lends a new picture its size, crop and maps.
 struct EditRequest {
   std::string prompt;
   std::string negative_prompt;
@@ -66,10 +95,19 @@ struct EditRequest {
   std::vector<PromptEmbedding> embeddings;
 
   std::optional<Image> image;
+  bool image_is_frame = false;
   std::optional<Image> mask;  ///< grey, white = repaint, the image's size
   MaskRule mask_rule = MaskRule::kCover;
+  /// Of the picture: what is worked on, mask and maps of its size with it.
+  std::optional<Rect> crop;
+  /// How it comes to `width` and `height`; none: kExact, or kStretch for Compat::kWebui and, the
+  /// only one, for kDiffusers.
+  std::optional<Fit> fit;
   double strength = 0.8;  ///< share of the steps run on an image; used with `image` only
   std::vector<ControlUnit> controls;
+  /// Where the scales of the controls at work, times their masks, sum up to more than 1, they are
+  /// divided by the sum.
+  bool normalize_controls = false;
 
   Compat compat = Compat::kOwn;
   int steps = 20;
@@ -101,6 +139,16 @@ struct EditRequest {
   std::optional<TensorValue> latents;  ///< replaces the draw of the start noise, [B, C, H/8, W/8]
 };
 
+/// What a control did.
+struct ControlReport {
+  Geometry geometry;  ///< of its map
+  int n_calls = 0;    ///< network calls it acted in, for one picture, of EditReport::n_calls
+  int first_call = 0, last_call = 0;  ///< 1-based
+  /// Root mean square of what it added, over all residuals, rows and calls it acted in; measured
+  /// with SessionOptions::measure_controls only.
+  double energy = 0;
+};
+
 /// What happened, beside the pictures.
 struct EditReport {
   int steps_run = 0;
@@ -109,6 +157,9 @@ struct EditReport {
   bool is_copy = false;      ///< the strength left no step: the picture is the source
   double mask_coverage = 0;  ///< share of pixels repainted
   int64_t kept_pixels = 0;   ///< pixels with mask 0, checked to be the source's bit for bit
+  int n_calls = 0;           ///< of the network, for one picture
+  Geometry geometry;         ///< of the picture; all 0 without one
+  std::vector<ControlReport> controls;
   /// Wall time, summed over the pictures: prompts, source and hints; all steps; decoding.
   double prepare_seconds = 0, sample_seconds = 0, decode_seconds = 0;
   std::vector<std::string> warnings;

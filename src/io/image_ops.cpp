@@ -97,26 +97,6 @@ void clamp_unit(Image& image) {  // cubic overshoots
   cv::min(cv::max(m, 0.0), 1.0, m);
 }
 
-template <class T>
-bool has_two_values(const Image& image) {
-  const size_t n = image.data.size() / sizeof(T);
-  const auto* p = reinterpret_cast<const T*>(image.data.data());
-  const auto [low, high] = std::minmax_element(p, p + n);
-  return std::all_of(p, p + n, [a = *low, b = *high](T v) { return v == a || v == b; });
-}
-
-bool is_two_valued(const Image& image) {
-  switch (image.type) {
-    case PixelType::kU8:
-      return has_two_values<uint8_t>(image);
-    case PixelType::kU16:
-      return has_two_values<uint16_t>(image);
-    case PixelType::kF32:
-      return has_two_values<float>(image);
-  }
-  return false;
-}
-
 }  // namespace
 
 std::vector<float> to_planar_signed(const Image& image, int padded_w, int padded_h) {
@@ -177,11 +157,6 @@ Image resize(const Image& image, int width, int height) {
   weigh_by_alpha(out, /*undo=*/true);
   clamp_unit(out);
   return to_depth(out, image.type);
-}
-
-Image resize_map(const Image& map, int width, int height) {
-  if (!is_two_valued(map)) return resize(map, width, height);
-  return resized(map, width, height, cv::INTER_NEAREST_EXACT);
 }
 
 }  // namespace dedit

@@ -36,10 +36,6 @@ Image from_planar_signed(const float* nchw, int channels, int padded_h, int padd
 /// and profile are kept, text is not.
 Image resize(const Image& image, int width, int height);
 
-/// For control maps: one with two values only (edges) stays so, by nearest pixel centre; any other
-/// goes through `resize`.
-Image resize_map(const Image& map, int width, int height);
-
 // --- masks (white = repaint) ---------------------------------------------------------------------
 
 /// Grey 8 bit: Rec. 601 luma, rounded. Alpha is composited over black: nothing painted there, so

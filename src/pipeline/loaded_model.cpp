@@ -1,5 +1,6 @@
 #include "pipeline/loaded_model.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -43,23 +44,40 @@ void check_fit(const Model::Impl& m, const ClipTextConfig& text, const VaeConfig
   }
 }
 
+// The checkpoint's own control network for a kind of map, or "".
+std::string own_control(const Model::Impl& m, const std::string& kind) {
+  const Annotator* row = find_annotator(kind);
+  std::vector<std::string> kinds = {kind};
+  if (row != nullptr && !row->control.empty()) kinds.emplace_back(row->control);
+  for (const std::string& name : kinds) {
+    const fs::path own = fs::path(m.path) / ("controlnet-" + name);
+    if (!kind.empty() && fs::is_directory(own)) return own.string();
+  }
+  return "";
+}
+
+bool is_kind(const std::string& name) {
+  const auto rows = all_annotators();
+  const auto takes = [&](const Annotator* row) { return row->control == name; };
+  return find_annotator(name) != nullptr || std::any_of(rows.begin(), rows.end(), takes);
+}
+
 std::string control_path(const Model::Impl& m, const std::string& path,
                          const std::string& annotator) {
-  if (!path.empty()) return path;
-  const Annotator* row = find_annotator(annotator);
-  std::vector<std::string> kinds = {annotator};
-  if (row != nullptr && !row->control.empty()) kinds.emplace_back(row->control);
-  fs::path own;
-  for (const std::string& kind : kinds) {
-    own = fs::path(m.path) / ("controlnet-" + kind);
-    if (!annotator.empty() && fs::is_directory(own)) return own.string();
+  if (path.empty() && annotator.empty()) {
+    throw Error(ErrorKind::kModel, "a control map was given without a control model",
+                "name one with --control-model");
   }
-  throw Error(ErrorKind::kModel,
-              annotator.empty() ? str("a control map was given without a control model")
-                                : str(m.path, " has no control model for ", annotator),
-              annotator.empty()
-                  ? "name one with --control-model"
-                  : str("name one with --control-model, or put it at ", own.string()));
+  std::error_code ignored;
+  if (!path.empty() && fs::exists(path, ignored)) return path;
+  const std::string& kind = path.empty() ? annotator : path;
+  if (const std::string own = own_control(m, kind); !own.empty()) return own;
+  if (!path.empty() && !is_kind(path)) return path;  // what opens it says what is wrong
+  const Annotator* row = find_annotator(kind);
+  const std::string name(row != nullptr && !row->control.empty() ? row->control : kind);
+  throw Error(ErrorKind::kModel, str(m.path, " has no control model for ", kind),
+              str("name one with --control-model, or put it at ",
+                  (fs::path(m.path) / ("controlnet-" + name)).string()));
 }
 
 // A control network must have been made from this kind of U-Net.

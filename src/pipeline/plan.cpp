@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "core/str.h"
-#include "io/image_ops.h"
+#include "io/geometry.h"
+#include "pipeline/placement.h"
 #include "pipeline/plan_reference.h"
 #include "pipeline/text.h"
 #include "schedulers/choice.h"
@@ -14,6 +15,35 @@ namespace {
 
 [[noreturn]] void usage(const std::string& message, const std::string& hint = {}) {
   throw Error(ErrorKind::kUsage, message, hint);
+}
+
+void check_curve(const std::vector<CurvePoint>& curve) {
+  double before = -1;
+  for (const CurvePoint& point : curve) {
+    if (!(point.place >= 0 && point.place <= 1 && point.place > before)) {
+      usage(str("the places of a control's curve must increase within 0..1, ", point.place,
+                " does not"));
+    }
+    if (!(std::abs(point.factor) <= 100)) {
+      usage(str("factor ", point.factor, " of a control's curve is outside -100..100"));
+    }
+    before = point.place;
+  }
+}
+
+void check_unit(const ControlUnit& c) {
+  if (!(std::abs(c.scale) <= 100)) usage(str("control scale ", c.scale, " is outside -100..100"));
+  if (!(c.start >= 0 && c.start < c.end && c.end <= 1)) {
+    usage(str("control window ", c.start, "..", c.end, " is not within 0..1 and increasing"));
+  }
+  for (double weight : c.layers) {
+    if (!(std::abs(weight) <= 100)) {
+      usage(str("layer weight ", weight, " of a control is outside -100..100"));
+    }
+  }
+  check_curve(c.curve);
+  if (c.hint.empty()) usage("a control has no map");
+  if (c.mask && c.mask->empty()) usage("a control's mask is empty");
 }
 
 void check_numbers(const EditRequest& r) {
@@ -43,72 +73,39 @@ void check_numbers(const EditRequest& r) {
     }
   }
   if (r.seeds.empty()) usage("no seed was given");
-  if (r.mask && !r.image) usage("a mask was given without an image");
-  for (const ControlUnit& c : r.controls) {
-    if (!std::isfinite(c.scale) || std::abs(c.scale) > 100) {
-      usage(str("control scale ", c.scale, " is outside -100..100"));
-    }
-    if (!(c.start >= 0 && c.start < c.end && c.end <= 1)) {
-      usage(str("control window ", c.start, "..", c.end, " is not within 0..1 and increasing"));
-    }
-    if (c.hint.empty()) usage("a control has no map");
-  }
+  if (r.mask && (!r.image || r.image_is_frame)) usage("a mask was given without an image");
+  if (r.crop && !r.image) usage("a crop was given without an image");
+  for (const ControlUnit& unit : r.controls) check_unit(unit);
 }
 
-bool same_aspect(int w0, int h0, int w1, int h1) {
-  // Within what rounding either side to whole pixels can do.
-  return std::abs(double(w0) * h1 - double(h0) * w1) <= 0.5 * std::max(w0 + w1, h0 + h1);
-}
-
-// Width and height: what was asked; a missing one follows the picture's aspect.
 void resolve_size(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
-  int w = 0, h = 0;
-  if (r.image) {
-    w = r.image->width, h = r.image->height;
-  } else if (!r.controls.empty()) {
-    w = r.controls[0].hint.width, h = r.controls[0].hint.height;
-  }
-  const int native = m.network_spec.native_cells * m.latent.factor;
-  if (w == 0) w = h = native;
-  plan.width = w, plan.height = h;
-  if (r.width && r.height) {
-    plan.width = r.width, plan.height = r.height;
-  } else if (r.width) {
-    plan.width = r.width;
-    plan.height = std::max(1, int(std::lround(double(r.width) * h / w)));
-  } else if (r.height) {
-    plan.height = r.height;
-    plan.width = std::max(1, int(std::lround(double(r.height) * w / h)));
-  }
-  if (plan.width > Image::kMaxSide || plan.height > Image::kMaxSide) {
-    usage(str("size ", plan.width, "x", plan.height, " is over ", Image::kMaxSide));
-  }
   const int f = m.latent.factor;
+  const Size size = result_size(r, m.network_spec.native_cells * f);
+  plan.width = size.width;
+  plan.height = size.height;
   plan.padded_width = (plan.width + f - 1) / f * f;
   plan.padded_height = (plan.height + f - 1) / f * f;
   plan.latent_shape = {1, plan.padded_height / f, plan.padded_width / f, m.latent.channels};
 }
 
-void fit_source(const EditRequest& r, EditPlan& plan) {
+void lay_source(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
   const Image& image = *r.image;
-  const bool resized = image.width != plan.width || image.height != plan.height;
+  plan.geometry = picture_geometry(r, {plan.width, plan.height}, m.latent.factor);
   if (r.mask) {
     if (r.mask->width != image.width || r.mask->height != image.height) {
       usage(str("the mask is ", r.mask->width, "x", r.mask->height, ", the image ", image.width,
                 "x", image.height),
             "a mask must have its image's size");
     }
-    if (resized) {
-      usage("inpainting keeps the image's size", "leave out the width and height, or resize first");
+    const Rect& crop = plan.geometry.crop;
+    const bool is_resized = plan.width != crop.width || plan.height != crop.height;
+    if (is_resized && !r.fit) {
+      usage("inpainting keeps the image's size",
+            "leave out the width and height, resize first, or say how to fit it (--fit)");
     }
-    plan.mask8 = to_mask8(*r.mask);
+    plan.mask8 = place_mask(plan.geometry, *r.mask);
   }
-  if (resized && !same_aspect(image.width, image.height, plan.width, plan.height)) {
-    usage(str("the image is ", image.width, "x", image.height, ", which is not the aspect of ",
-              plan.width, "x", plan.height),
-          "give only the width or the height, or crop the image first");
-  }
-  plan.image = resized ? resize(image, plan.width, plan.height) : image;
+  if (!r.image_is_frame) plan.image = place_picture(plan.geometry, image);
 }
 
 // Web UIs run one step more than the truncated product, and never all noise.
@@ -193,8 +190,10 @@ void choose_start(const EditRequest& r, EditPlan& plan) {
 EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
   check_numbers(r);
   EditPlan plan;
-  plan.job = r.mask ? Job::kInpaint : r.image ? Job::kImg2img : Job::kGenerate;
+  const bool is_edit = r.image && !r.image_is_frame;
+  plan.job = r.mask ? Job::kInpaint : is_edit ? Job::kImg2img : Job::kGenerate;
   plan.compat = r.compat;
+  plan.normalizes_controls = r.normalize_controls;
   const std::vector<double>& scales = r.guidance_schedule;
   const double scale =
       scales.empty() ? r.guidance : *std::max_element(scales.begin(), scales.end());
@@ -206,10 +205,10 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
   }
   if (r.compat == Compat::kDiffusers) {
     resolve_reference_size(m, r, plan);
-    if (r.image) fit_reference_source(m, r, plan);
+    if (r.image) lay_reference_source(m, r, plan);
   } else {
     resolve_size(m, r, plan);
-    if (r.image) fit_source(r, plan);
+    if (r.image) lay_source(m, r, plan);
   }
   choose_schedule(m, r, plan);
   choose_start(r, plan);
@@ -227,17 +226,6 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
     }
   }
   return plan;
-}
-
-Image fit_hint(const EditPlan& plan, const Image& hint) {
-  if (plan.compat == Compat::kDiffusers) return fit_reference_hint(plan, hint);
-  if (hint.width == plan.width && hint.height == plan.height) return hint;
-  if (!same_aspect(hint.width, hint.height, plan.width, plan.height)) {
-    usage(str("the control map is ", hint.width, "x", hint.height, ", the picture ", plan.width,
-              "x", plan.height),
-          "a map must have the picture's aspect");
-  }
-  return resize_map(hint, plan.width, plan.height);
 }
 
 std::string name_of(Job job) {
@@ -306,6 +294,22 @@ std::string name_of(Compat compat) {
       return "webui";
     case Compat::kComfy:
       return "comfy";
+  }
+  return "";
+}
+
+std::string name_of(ControlMode mode) {
+  switch (mode) {
+    case ControlMode::kBalanced:
+      return "balanced";
+    case ControlMode::kPrompt:
+      return "prompt";
+    case ControlMode::kControl:
+      return "control";
+    case ControlMode::kUnbalanced:
+      return "unbalanced";
+    case ControlMode::kGuess:
+      return "guess";
   }
   return "";
 }

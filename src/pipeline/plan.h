@@ -28,24 +28,24 @@ struct EditPlan {
   int n_calls = 0;                ///< levels that are run; 0: the result is a copy of the source
   int steps_run = 0;              ///< nominal steps that are run
   bool guided = false;            ///< there is a negative branch
-  std::optional<Image> image;     ///< the source at the result's size
+  Geometry geometry;              ///< of the source; all 0 without one
+  std::optional<Image> image;     ///< the source laid on the result; none if it is a frame only
   bool image_is_latents = false;  ///< its four channels are, under Compat::kDiffusers
   std::optional<Image> mask8;     ///< grey 8 bit, the result's size
-  bool has_wrapper = false;       ///< a function of the caller changes the estimates
+  bool normalizes_controls = false;
+  bool measures_controls = false;
+  bool has_wrapper = false;  ///< a function of the caller changes the estimates
   std::vector<std::string> warnings;
 };
 
 /// Throws Error(kUsage) for impossible values and inputs that do not fit each other.
 EditPlan make_plan(const Model::Impl& model, const EditRequest& request);
 
-/// The hint of a control unit at the plan's size: as it is, or resized where its aspect is the
-/// same. Throws Error(kUsage) otherwise.
-Image fit_hint(const EditPlan& plan, const Image& hint);
-
 std::string name_of(Job job);
 std::string name_of(Spacing spacing);
 std::string name_of(Sigmas sigmas);
 std::string name_of(Compat compat);
+std::string name_of(ControlMode mode);
 std::string name_of(Prediction prediction);
 
 }  // namespace dedit

@@ -2,6 +2,7 @@
 
 #include "core/rgb8.h"
 #include "core/str.h"
+#include "io/geometry.h"
 #include "io/image_ops.h"
 #include "io/pillow_resize.h"
 
@@ -45,8 +46,25 @@ Image without_alpha(const Image& image) {
   return out;
 }
 
+void check_fit(const std::optional<Fit>& fit) {
+  if (!fit || *fit == Fit::kStretch) return;
+  usage(str("diffusers' rule stretches pictures and maps, which does not go with the fit ",
+            name_of(*fit)),
+        "leave out --fit, or --compat");
+}
+
+/// Whose size the result has unless told; none: the network's own.
+std::optional<Size> leading_size(const EditRequest& r) {
+  const bool is_plain_inpaint = r.mask && r.controls.empty();
+  if (is_plain_inpaint || (!r.image && r.controls.empty())) return {};
+  const bool follows_map = !r.image || (r.image_is_frame && !r.controls.empty());
+  const Image& like = follows_map ? r.controls[0].hint : *r.image;
+  const bool is_cropped = r.crop && like.width == r.image->width && like.height == r.image->height;
+  return is_cropped ? Size{r.crop->width, r.crop->height} : Size{like.width, like.height};
+}
+
 /// Cells of the latents are pixels of the image, and the result so many times its size.
-void take_for_latents(const Model::Impl& m, EditPlan& plan) {
+void take_for_latents(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
   if (m.latent.channels != 4) usage("this model's latents are not of four channels", "");
   plan.image_is_latents = true;
   plan.latent_shape = {1, plan.height, plan.width, 4};
@@ -57,6 +75,7 @@ void take_for_latents(const Model::Impl& m, EditPlan& plan) {
               plan.width, "x", plan.height, " is over ", Image::kMaxSide),
           "leave out --compat, or the transparency");
   }
+  plan.geometry = picture_geometry(r, {plan.width, plan.height}, m.latent.factor);
   plan.warnings.push_back(
       str("an image with transparency is taken for latents by diffusers' rule: the result is ",
           plan.width, "x", plan.height));
@@ -66,11 +85,9 @@ void take_for_latents(const Model::Impl& m, EditPlan& plan) {
 
 void resolve_reference_size(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
   const int f = m.latent.factor, native = m.network_spec.native_cells * f;
-  const bool is_plain_inpaint = r.mask && r.controls.empty();
-  const Image* like = is_plain_inpaint      ? nullptr
-                      : r.image             ? &*r.image
-                      : !r.controls.empty() ? &r.controls[0].hint
-                                            : nullptr;
+  check_fit(r.fit);
+  for (const ControlUnit& unit : r.controls) check_fit(unit.fit);
+  const std::optional<Size> like = leading_size(r);
   const auto side = [&](int asked, int of_like) {
     if (like) return rounded_down(asked ? asked : of_like, f);
     return asked ? multiple(asked, f) : native;
@@ -80,8 +97,10 @@ void resolve_reference_size(const Model::Impl& m, const EditRequest& r, EditPlan
   plan.latent_shape = {1, plan.height / f, plan.width / f, m.latent.channels};
 }
 
-void fit_reference_source(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
-  Image image = as_pillow(*r.image);
+void lay_reference_source(const Model::Impl& m, const EditRequest& r, EditPlan& plan) {
+  plan.geometry = picture_geometry(r, {plan.width, plan.height}, m.latent.factor);
+  if (r.image_is_frame) return;
+  Image image = as_pillow(crop_picture(plan.geometry, *r.image));
   const bool is_controlled = !r.controls.empty();
   if (image.channels == 4 && is_controlled && !r.mask) image = without_alpha(image);
   if (image.channels == 4 && r.mask) {
@@ -89,13 +108,16 @@ void fit_reference_source(const Model::Impl& m, const EditRequest& r, EditPlan& 
           "leave out --compat, or the transparency");
   }
   plan.image = resize_lanczos(image, plan.width, plan.height);
-  if (r.mask) plan.mask8 = resize_lanczos(to_mask8(*r.mask), plan.width, plan.height);
-  if (image.channels == 4) take_for_latents(m, plan);
+  if (r.mask) {
+    const Image mask8 = to_mask8(*r.mask);
+    plan.mask8 = resize_lanczos(r.crop ? crop_picture(plan.geometry, mask8) : mask8, plan.width,
+                                plan.height);
+  }
+  if (image.channels == 4) take_for_latents(m, r, plan);
 }
 
-Image fit_reference_hint(const EditPlan& plan, const Image& hint) {
-  const Image image = without_alpha(as_pillow(hint));
-  return resize_lanczos(image, plan.width, plan.height);
+Image fit_reference_hint(const Image& hint, const Size& size) {
+  return resize_lanczos(without_alpha(as_pillow(hint)), size.width, size.height);
 }
 
 }  // namespace dedit

@@ -1,6 +1,7 @@
 #include "pipeline/recipe.h"
 
 #include <cstring>
+#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -28,11 +29,33 @@ Json control_json(const Model::Impl& model, const ControlUnit& unit) {
     for (const auto& [name, value] : unit.params) j["params"][name] = value;
     for (const auto& [name, hash] : unit.hashes) j[name + "_sha256"] = hash;
   }
+  for (const auto& [name, path] : unit.files) {
+    j["files"][name] = std::filesystem::path(path).filename().string();
+  }
   j["map_sha256"] = pixel_hash(unit.hint);
+  if (unit.is_fitted) {
+    j["map_is_fitted"] = true;
+  } else if (unit.fit) {
+    j["fit"] = name_of(*unit.fit);
+  }
   j["scale"] = unit.scale;
   j["start"] = unit.start;
   j["end"] = unit.end;
+  if (unit.mode != ControlMode::kBalanced) j["mode"] = name_of(unit.mode);
+  if (!unit.layers.empty()) j["layers"] = unit.layers;
+  for (const CurvePoint& p : unit.curve) j["curve"].push_back({p.place, p.factor});
+  if (unit.mask) j["mask_sha256"] = pixel_hash(*unit.mask);
   return j;
+}
+
+Json geometry_json(const Geometry& g) {
+  return {{"source", {g.source_width, g.source_height}},
+          {"crop", {g.crop.x, g.crop.y, g.crop.width, g.crop.height}},
+          {"fit", name_of(g.fit)},
+          {"scaled", {g.scaled_width, g.scaled_height}},
+          {"at", {g.left, g.top}},
+          {"result", {g.width, g.height}},
+          {"grid", {g.grid_width, g.grid_height}}};
 }
 
 std::string tensor_hash(const TensorValue& tensor) {
@@ -91,8 +114,9 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
   if (!r.sigma_values.empty()) j["sigma_values"] = r.sigma_values;
   j["prediction"] = name_of(plan.solver_options.config.prediction);
   if (plan.job != Job::kGenerate) j["strength"] = r.strength;
+  if (r.image) j["geometry"] = geometry_json(plan.geometry);
   Json inputs = Json::array();
-  if (r.image) inputs.push_back(input_json("image", *r.image));
+  if (plan.image) inputs.push_back(input_json("image", *r.image));
   if (r.mask) {
     inputs.push_back(input_json("mask", *r.mask));
     j["mask_rule"] = r.mask_rule == MaskRule::kCover ? "cover" : "nearest";
@@ -101,6 +125,7 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
   Json controls = Json::array();
   for (const ControlUnit& unit : r.controls) controls.push_back(control_json(model, unit));
   if (!controls.empty()) j["controls"] = controls;
+  if (r.normalize_controls) j["normalize_controls"] = true;
   return j.dump();
 }
 

@@ -1,7 +1,5 @@
 #include "pipeline/sampler.h"
 
-#include "core/str.h"
-
 namespace dedit {
 namespace {
 
@@ -11,25 +9,6 @@ Tensor network_input(Ctx& ctx, const Tensor& x, double scale, int64_t n_branches
   const Tensor one = ops::lincomb(ctx, std::span(&scaled, 1), ctx.dtype);
   if (n_branches == 1) return one;
   return ops::stack_rows(ctx, std::vector<Tensor>(size_t(n_branches), one));
-}
-
-ControlResiduals control_residuals(Ctx& ctx, const SamplerInput& in, int call, const Tensor& x,
-                                   const NoiseLevel& level, const Conditioning& conditioning) {
-  ControlResiduals sum;
-  for (size_t k = 0; k < in.controls.size(); ++k) {
-    const ActiveControl& c = in.controls[k];
-    if (!is_active(c, in.plan, call, level)) continue;
-    Ctx own = ctx;
-    std::unique_ptr<Observer> observer;
-    if (in.trace && call == 0) {
-      observer = in.trace(k == 0 ? "controlnet" : str("controlnet_", k));
-      own.observer = observer.get();
-    }
-    const ControlResiduals r =
-        (*c.model->net)(own, x, {&level.timestep, 1}, conditioning, c.hint_features);
-    sum = accumulate(ctx, sum, r, c.scale);
-  }
-  return sum;
 }
 
 // The step (1-based) that a call belongs to, of plan.steps_run; methods with several calls a step
@@ -50,7 +29,16 @@ Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, cons
   if (guidance.pag > 0) conditioning.perturbed_rows = int64_t(in.guidance.weights.size());
   const Tensor input =
       network_input(ctx, x, in.solver.input_scale(level_index), conditioning.context.dim(0));
-  const ControlResiduals residuals = control_residuals(ctx, in, call, input, level, conditioning);
+  const ControlResiduals residuals =
+      sum_controls(ctx, in.controls,
+                   {.plan = in.plan,
+                    .call = call,
+                    .level = level,
+                    .x = input,
+                    .conditioning = conditioning,
+                    .n_negative = guidance.has_negative && in.plan.guided ? in.x.dim(0) : 0,
+                    .trace = in.trace,
+                    .tallies = in.tallies});
   Ctx own = ctx;
   std::unique_ptr<Observer> observer;
   if (in.trace && call == 0) {
@@ -63,18 +51,6 @@ Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, cons
 }
 
 }  // namespace
-
-bool is_active(const ActiveControl& c, const EditPlan& plan, int i, const NoiseLevel& level) {
-  if (c.scale == 0) return false;
-  const int n = plan.n_calls;
-  const double place = double(i) / n;
-  if (plan.compat == Compat::kWebui) return c.start <= place && place <= c.end;
-  if (plan.compat == Compat::kComfy) {
-    const double last = plan.solver_options.config.num_train_timesteps - 1;
-    return level.timestep <= (1 - c.start) * last && level.timestep >= (1 - c.end) * last;
-  }
-  return !(place < c.start || double(i + 1) / n > c.end);
-}
 
 Tensor sample(Ctx& outer, const SamplerInput& in) {
   TextProducts text;

@@ -86,6 +86,12 @@ Guidance make_guidance(const EditRequest& r, const TextStates& text) {
 
 }  // namespace
 
+/// The controls of a run and what they did so far.
+struct ControlsAtWork {
+  const std::vector<ActiveControl>& units;
+  std::vector<ControlTally>& tallies;
+};
+
 struct Session::Impl {
   Impl(Model m, SessionOptions o)
       : model(std::move(m)), options(std::move(o)), pool(model.impl()->backend->memory()) {}
@@ -159,29 +165,6 @@ struct Session::Impl {
     std::vector<float> draw(size_t(plan.latent_shape.numel()));
     draw_noise(r, picture, generator, draw);
     return upload_latents(ctx, draw, plan.latent_shape);
-  }
-
-  std::vector<ActiveControl> load_controls(Ctx& ctx, const EditPlan& plan, const EditRequest& r) {
-    std::vector<ActiveControl> active;
-    for (const ControlUnit& unit : r.controls) {
-      ActiveControl c{.model = net().control(unit.model, unit.annotator),
-                      .hint_features = {},
-                      .scale = unit.scale,
-                      .start = unit.start,
-                      .end = unit.end};
-      std::vector<float> planes =
-          to_planar_unit(fit_hint(plan, unit.hint), plan.padded_width, plan.padded_height);
-      if (c.model->hint_is_bgr) {
-        const size_t plane = planes.size() / 3;
-        std::swap_ranges(planes.begin(), planes.begin() + long(plane),
-                         planes.begin() + long(2 * plane));
-      }
-      const Tensor hint = ops::upload_nchw(
-          ctx, planes.data(), {1, plan.padded_height, plan.padded_width, 3}, ctx.dtype);
-      c.hint_features = c.model->net->embed_hint(ctx, hint);
-      active.push_back(std::move(c));
-    }
-    return active;
   }
 
   /// A draw of the image's posterior, or its four channels themselves.
@@ -261,8 +244,11 @@ struct Session::Impl {
     Ctx ctx = context();
     EditPlan plan = make_plan(net(), r);
     plan.has_wrapper = bool(options.on_denoised);
+    plan.measures_controls = options.measure_controls;
     EditResult result;
     result.report.warnings = plan.warnings;
+    result.report.geometry = plan.geometry;
+    result.report.n_calls = plan.n_calls;
     if (plan.mask8) {
       result.report.mask_coverage = coverage(*plan.mask8);
       if (result.report.mask_coverage == 0) {
@@ -270,7 +256,7 @@ struct Session::Impl {
       }
     }
     // Loads and checks controls before the long work, and for copies too: their recipe names them.
-    std::vector<ActiveControl> controls = load_controls(ctx, plan, r);
+    const std::vector<ActiveControl> controls = load_controls(ctx, net(), plan, r, result.report);
     if (plan.n_calls == 0) return copy_of_source(r, plan, std::move(result));
 
     TextStates text;
@@ -289,9 +275,11 @@ struct Session::Impl {
       moments = encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height);
     }
     result.report.prepare_seconds = seconds_since(began);
+    std::vector<ControlTally> tallies(controls.size());
     for (size_t picture = 0; picture < r.seeds.size(); ++picture) {
-      run_one(ctx, r, plan, guidance, text, controls, moments, picture, began, result);
+      run_one(ctx, r, plan, guidance, text, {controls, tallies}, moments, picture, began, result);
     }
+    add_tallies(tallies, result.report);
     return result;
   }
 
@@ -316,9 +304,8 @@ struct Session::Impl {
   }
 
   void run_one(Ctx& ctx, const EditRequest& r, const EditPlan& plan, const Guidance& guidance,
-               TextStates& text, const std::vector<ActiveControl>& controls,
-               const std::vector<float>& moments, size_t picture, Clock::time_point began,
-               EditResult& result) {
+               TextStates& text, const ControlsAtWork& controls, const std::vector<float>& moments,
+               size_t picture, Clock::time_point began, EditResult& result) {
     const auto solver = plan.scheduler->make(plan.solver_options);
     const NoiseLevel& first = solver->levels()[size_t(plan.begin)];
     result.report.steps_run = plan.n_calls;
@@ -332,7 +319,8 @@ struct Session::Impl {
                        .guidance = guidance,
                        .text = text,
                        .x = start(ctx, plan, r, *solver, picture, moments, *generator, kept),
-                       .controls = controls,
+                       .controls = controls.units,
+                       .tallies = &controls.tallies,
                        .kept = plan.mask8 ? &kept : nullptr,
                        .draw = [&] { return draw_latents(ctx, plan, r, picture, *generator); },
                        .on_step = {},

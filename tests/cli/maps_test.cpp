@@ -262,7 +262,10 @@ TEST(Maps, NetworksMakeMapsAndEdits) {
   EXPECT_EQ(at.read("m.png"), at.read("same.png"));
   const Outcome recipe = at.run({"inspect", "o.png", "--json"});
   ASSERT_EQ(recipe.code, 0) << recipe.err;
-  EXPECT_NE(recipe.out.find("annotator-model_sha256"), std::string::npos) << recipe.out;
+  for (const char* words : {"annotator-model_sha256", R"("annotator": "midas")",
+                            R"("annotator-model": "midas.onnx")"}) {
+    EXPECT_NE(recipe.out.find(words), std::string::npos) << words << " not in " << recipe.out;
+  }
 }
 
 TEST(Maps, NetworksThatAreNoneOrOfAnotherKindAreModelErrors) {

@@ -147,30 +147,5 @@ TEST(Resize, ColourUnderTransparencyDoesNotBleed) {
   EXPECT_TRUE(std::equal(expected, expected + 4, out.row<uint8_t>(0)));
 }
 
-TEST(ResizeMap, TwoValuedMapsStaySo) {
-  Image map(16, 16, 3);
-  for (int y = 0; y < 16; ++y) std::fill_n(map.row<uint8_t>(y) + 3 * y, 3, uint8_t{255});
-  for (const int size : {11, 16, 24, 40}) {
-    const Image out = resize_map(map, size, size);
-    int n_white = 0;
-    for (const std::byte v : out.data) {
-      ASSERT_TRUE(v == std::byte{0} || v == std::byte{255}) << size;
-      n_white += v == std::byte{255} ? 1 : 0;
-    }
-    EXPECT_GT(n_white, 0) << size;
-  }
-  const Image doubled = resize_map(map, 32, 32);
-  for (int y = 0; y < 32; ++y) {
-    for (int x = 0; x < 32; ++x) {
-      ASSERT_EQ(doubled.row<uint8_t>(y)[3 * x], map.row<uint8_t>(y / 2)[3 * (x / 2)]);
-    }
-  }
-}
-
-TEST(ResizeMap, OtherMapsAreResizedAsPictures) {
-  const Image soft = noise(16, 16, 3, PixelType::kU8);
-  EXPECT_TRUE(resize_map(soft, 8, 8).data == resize(soft, 8, 8).data);
-}
-
 }  // namespace
 }  // namespace dedit

@@ -126,6 +126,7 @@ class GoldenJob : public ::testing::TestWithParam<const char*> {
       unit.scale = job["scales"][i];
       if (job.contains("start")) unit.start = job["start"][i];
       if (job.contains("end")) unit.end = job["end"][i];
+      if (job.value("guess", false)) unit.mode = ControlMode::kGuess;
       r.controls.push_back(unit);
     }
     return r;
@@ -137,8 +138,8 @@ class GoldenJob : public ::testing::TestWithParam<const char*> {
 TEST_P(GoldenJob, FinalLatentsAreTheReferences) {
   const std::string name = GetParam();
   std::string file = "sd15_jobs";
-  for (const char* other : {"sd15_guidance_jobs", "sd15_compat_jobs"}) {
-    if (!read_json(golden(file + ".json"))["jobs"].contains(name)) file = other;
+  for (const char* other : {"sd15_guidance_jobs", "sd15_compat_jobs", "sd15_control_jobs"}) {
+    if (read_json(golden(str(other, ".json")))["jobs"].contains(name)) file = other;
   }
   const json all = read_json(golden(file + ".json"));
   const EditRequest r = request(all, all["jobs"][name]);
@@ -179,6 +180,12 @@ INSTANTIATE_TEST_SUITE_P(Compat, GoldenJob,
                                            "rgba_canny_img2img", "clip_skip_prompt", "no_step_pndm",
                                            "batch", "batch_img2img", "batch_inpaint",
                                            "inpaint_picture"),
+                         [](const auto& test) { return std::string(test.param); });
+
+INSTANTIATE_TEST_SUITE_P(Controls, GoldenJob,
+                         ::testing::Values("guess", "guess_window", "guess_guidance_1", "guess_two",
+                                           "guess_img2img", "guess_inpaint", "two_alike",
+                                           "two_img2img", "two_inpaint"),
                          [](const auto& test) { return std::string(test.param); });
 
 INSTANTIATE_TEST_SUITE_P(Jobs, GoldenJob,

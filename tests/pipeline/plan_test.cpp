@@ -86,6 +86,62 @@ TEST(Plan, ByDiffusersRuleSizesAreRoundedDown) {
   EXPECT_THROW(make_plan(model, r), Error);
 }
 
+TEST(Plan, ByDiffusersRuleACropIsStretchedInsteadOfThePicture) {
+  const Model::Impl model;
+  EditRequest r = img2img(10, 0.5, "ddim");
+  r.compat = Compat::kDiffusers;
+  r.image = Image(120, 90, 3);
+  r.crop = Rect{20, 10, 83, 61};
+  EditPlan plan = make_plan(model, r);
+  EXPECT_EQ(plan.image->width, 80);
+  EXPECT_EQ(plan.image->height, 56);
+  EXPECT_EQ(plan.geometry.crop.x, 20);
+  EXPECT_EQ(plan.geometry.fit, Fit::kStretch);
+  EXPECT_EQ(plan.geometry.x_of(103), 80);
+  r.mask = Image(120, 90, 1);
+  plan = make_plan(model, r);
+  EXPECT_EQ(plan.mask8->width, 512);
+  EXPECT_EQ(plan.geometry.scaled_height, 512);
+  r.mask = Image(83, 61, 1);  // not the picture's size, so that it cannot be cropped with it
+  EXPECT_THROW(make_plan(model, r), Error);
+}
+
+TEST(Plan, ByDiffusersRuleAFrameHasTheSizeOfItsMap) {
+  const Model::Impl model;
+  EditRequest r = img2img(10, 0.5, "ddim");
+  r.compat = Compat::kDiffusers;
+  r.image = Image(83, 61, 3);
+  r.image_is_frame = true;
+  EditPlan plan = make_plan(model, r);
+  EXPECT_EQ(plan.job, Job::kGenerate);
+  EXPECT_EQ(plan.width, 80);
+  EXPECT_FALSE(plan.image);
+  EXPECT_EQ(plan.geometry.scaled_width, 80);
+  r.controls.emplace_back().hint = Image(45, 70, 3);
+  plan = make_plan(model, r);
+  EXPECT_EQ(plan.width, 40);
+  EXPECT_EQ(plan.height, 64);
+  r.controls[0].hint = Image(83, 61, 3);  // the picture's, so it is cropped with it
+  r.crop = Rect{0, 0, 30, 40};
+  plan = make_plan(model, r);
+  EXPECT_EQ(plan.width, 24);
+  EXPECT_EQ(plan.height, 40);
+}
+
+TEST(Plan, ByDiffusersRuleThereIsNoFitButStretching) {
+  const Model::Impl model;
+  EditRequest r = img2img(10, 0.5, "ddim");
+  r.compat = Compat::kDiffusers;
+  r.fit = Fit::kStretch;
+  EXPECT_NO_THROW(make_plan(model, r));
+  r.fit = Fit::kCrop;
+  EXPECT_THROW(make_plan(model, r), Error);
+  r.fit.reset();
+  r.controls.emplace_back().hint = Image(64, 64, 3);
+  r.controls[0].fit = Fit::kFill;
+  EXPECT_THROW(make_plan(model, r), Error);
+}
+
 TEST(Plan, ByDiffusersRuleTransparencyIsTakenForLatents) {
   const Model::Impl model;
   EditRequest r = img2img(10, 0.5, "ddim");
@@ -94,6 +150,7 @@ TEST(Plan, ByDiffusersRuleTransparencyIsTakenForLatents) {
   const EditPlan plan = make_plan(model, r);
   EXPECT_EQ(plan.latent_shape, Shape({1, 24, 16, 4}));
   EXPECT_EQ(plan.width, 128);
+  EXPECT_EQ(plan.geometry.scaled_width, 128);
   EXPECT_FALSE(plan.warnings.empty());
   r.mask = Image(16, 24, 1);
   EXPECT_THROW(make_plan(model, r), Error);

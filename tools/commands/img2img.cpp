@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "job.h"
+#include "job_controls.h"
 #include "values.h"
 
 namespace dedit::commands {
@@ -11,7 +12,7 @@ void run(const CLI::App& app, const cli::JobOptions& options) {
   if (options.image.empty()) cli::fail_usage(app, "--image FILE is missing");
   cli::check_job(app, options);
   EditRequest request = cli::make_request(options);
-  request.controls = cli::make_controls(app, options);
+  request.controls = cli::make_controls(app, options, request);
   cli::run_job(options, request);
 }
 
