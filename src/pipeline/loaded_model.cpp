@@ -62,6 +62,12 @@ bool is_kind(const std::string& name) {
   return find_annotator(name) != nullptr || std::any_of(rows.begin(), rows.end(), takes);
 }
 
+std::vector<std::string> kinds() {
+  std::vector<std::string> names;
+  for (const Annotator* row : all_annotators()) names.emplace_back(row->name);
+  return names;
+}
+
 std::string control_path(const Model::Impl& m, const std::string& path,
                          const std::string& annotator) {
   if (path.empty() && annotator.empty()) {
@@ -72,7 +78,14 @@ std::string control_path(const Model::Impl& m, const std::string& path,
   if (!path.empty() && fs::exists(path, ignored)) return path;
   const std::string& kind = path.empty() ? annotator : path;
   if (const std::string own = own_control(m, kind); !own.empty()) return own;
-  if (!path.empty() && !is_kind(path)) return path;  // what opens it says what is wrong
+  const bool is_word = path.find_first_of("/.") == std::string::npos;
+  if (!path.empty() && !is_kind(path) && !is_word) return path;  // what opens it says what is wrong
+  if (!path.empty() && !is_kind(path)) {
+    const std::string meant = nearest(path, kinds());
+    throw Error(ErrorKind::kModel,
+                str("no control model is named '", path, "', and there is no such file or folder"),
+                meant.empty() ? "" : str("did you mean ", meant));
+  }
   const Annotator* row = find_annotator(kind);
   const std::string name(row != nullptr && !row->control.empty() ? row->control : kind);
   throw Error(ErrorKind::kModel, str(m.path, " has no control model for ", kind),

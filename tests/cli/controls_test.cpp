@@ -61,6 +61,8 @@ TEST(Control, BadTextsAreOneSentenceWithTheNearestName) {
   }
   at.make_picture("a.png");
   expect_error(edit(at, {"generate", "--control", "map=a.png"}), 2, {"--control has no model"});
+  expect_error(edit(at, {"generate", "--control", "kind=cany,map=a.png"}), 4,
+               {"no control model is named 'cany'", "did you mean canny"});
   expect_error(edit(at, {"img2img", "--image", "a.png", "--control", "kind=cany"}), 2,
                {"no annotator is named 'cany'", "did you mean canny"});
   expect_error(edit(at, {"generate", "--control", "kind=canny,map=a.png,layers=1/2"}), 2,
