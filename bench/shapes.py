@@ -29,8 +29,10 @@ LITERATURE = {("sd15", 512): 338.6, ("sdxl", 1024): 2988.7}
 
 
 class Pass:
-    def __init__(self, batch):
-        self.batch, self.ops = batch, {}
+    """`batch` rows; with `shared` they are one until the first cross-attention tells them apart."""
+
+    def __init__(self, batch, shared=False):
+        self.batch, self.all_rows, self.ops = 1 if shared else batch, batch, {}
 
     def add(self, op, family, **fields):
         fields = {k: v for k, v in fields.items() if v not in (0, False)}
@@ -76,6 +78,7 @@ class Pass:
             self.linear("linear", t, c, 3 * c)
             self.attention("self", c, heads, t, t)
             self.linear("linear", t, c, c, residual=True)
+            self.batch = self.all_rows
             self.linear("linear", t, c, c)
             self.linear("linear text k, v", TEXT_TOKENS, text, 2 * c)
             self.attention("cross", c, heads, t, TEXT_TOKENS)
@@ -130,8 +133,8 @@ def encoder(p, net, side):
     return skips, side
 
 
-def unet(name, pixels):
-    net, p = UNETS[name], Pass(batch=2)
+def unet(name, pixels, rows=2):
+    net, p = UNETS[name], Pass(batch=rows, shared=True)
     skips, side = encoder(p, net, pixels // 8)
     c, time = net["channels"][-1], 4 * net["channels"][0]
     for level in reversed(range(len(net["channels"]))):
@@ -153,7 +156,7 @@ def unet(name, pixels):
 
 def controlnet(name, pixels):
     """A pass; its residuals scaled and added to the U-Net's are its too."""
-    p = Pass(batch=2)
+    p = Pass(batch=2, shared=True)
     skips, side = encoder(p, UNETS[name], pixels // 8)
     for c, s in [*skips, (UNETS[name]["channels"][-1], side)]:
         p.linear("linear", s * s, c, c)
@@ -246,7 +249,7 @@ def main():
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
             continue
-        counted = made["unet"].giga_macs(with_attention=False)
+        counted = unet(name, pixels, rows=1).giga_macs(with_attention=False)
         print(f"{name} U-Net: {counted:.1f} G multiply-adds a row, published {published}")
         is_wrong |= abs(counted / published - 1) > 0.002
         with open(path, encoding="utf-8") as f:

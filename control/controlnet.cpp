@@ -67,12 +67,13 @@ ControlResiduals ControlNetModel::operator()(Ctx& ctx, const Tensor& x,
   if (encoder.mid_block) h = (*encoder.mid_block)(ctx, h, temb, conditioning.context);
 
   ControlResiduals residuals;
+  const int64_t rows = conditioning.context.dim(0);
   for (size_t i = 0; i < skips.size(); ++i) {
-    Tensor r = zero_convs[i].second(ctx, skips[i].x);
+    Tensor r = ops::repeat_rows(ctx, zero_convs[i].second(ctx, skips[i].x), rows);
     observe(ctx, str("controlnet_down_blocks.", i), r);
     residuals.by_block.emplace(skips[i].block, r);
   }
-  Tensor mid = mid_zero_conv(ctx, h);
+  Tensor mid = ops::repeat_rows(ctx, mid_zero_conv(ctx, h), rows);
   observe(ctx, "controlnet_mid_block", mid);
   residuals.by_block.emplace("mid_block", mid);
   return residuals;

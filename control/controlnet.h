@@ -28,8 +28,9 @@ struct ControlNetModel {
   /// The hint's features; they do not depend on the step, so a run computes them once.
   Tensor embed_hint(Ctx& ctx, const Tensor& hint) const { return embedding(ctx, hint); }
 
-  /// x [B, h, w, C] as the U-Net sees it, hint features [1 or B, h, w, c0] -> residuals for every
-  /// encoder block and the middle one, not scaled.
+  /// x [B, h, w, C] or one row for several of the text states' [B, T, C], as the U-Net takes it,
+  /// hint features [1 or x's rows, h, w, c0] -> residuals [B, h', w', C'] for every encoder block
+  /// and the middle one, not scaled.
   ControlResiduals operator()(Ctx&, const Tensor& x, std::span<const double> timesteps,
                               const Conditioning&, const Tensor& hint_features) const;
 

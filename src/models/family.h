@@ -16,7 +16,8 @@ namespace dedit {
 class Network {
  public:
   virtual ~Network() = default;
-  /// x [B, H, W, C], timesteps one for all rows or one each -> raw prediction [B, H, W, C'].
+  /// x [B, H, W, C] or one row for several of the text states' [B, T, C], timesteps one for all
+  /// rows or one each -> raw prediction [B, H, W, C'].
   virtual Tensor operator()(Ctx&, const Tensor& x, std::span<const double> timesteps,
                             const Conditioning&, const ControlResiduals*) const = 0;
 };

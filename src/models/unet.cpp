@@ -167,12 +167,15 @@ Tensor UNet2DConditionModel::operator()(Ctx& ctx, const Tensor& x,
   observe(ctx, "conv_in", h);
   h = encoder.down(ctx, h, temb, conditioning.context, skips);
   // Residuals join the skips after all of the encoder, and the middle block's output after it.
-  if (residuals) {
-    for (Skip& skip : skips) add_residual(ctx, *residuals, skip.block, skip.x);
+  const int64_t rows = conditioning.context.dim(0);
+  for (Skip& skip : skips) {
+    skip.x = ops::repeat_rows(ctx, skip.x, rows);
+    if (residuals) add_residual(ctx, *residuals, skip.block, skip.x);
   }
   if (encoder.mid_block) {
     h = (*encoder.mid_block)(ctx, h, temb, conditioning.context, conditioning.perturbed_rows);
   }
+  h = ops::repeat_rows(ctx, h, rows);
   observe(ctx, "mid_block", h);
   if (residuals) add_residual(ctx, *residuals, "mid_block", h);
   for (const UpBlock2D& block : up_blocks) h = block(ctx, h, temb, conditioning.context, skips);

@@ -88,8 +88,8 @@ std::vector<std::pair<std::string, int>> skip_channels(const UNetConfig& config)
 
 struct UNet2DConditionModel {
   UNet2DConditionModel(const Build&, const Weights&, const UNetConfig&);
-  /// x [B, H, W, in_channels], timesteps one for all rows or one each -> raw prediction
-  /// [B, H, W, out_channels]. Any height and width.
+  /// x [B, H, W, in_channels] or one row for several of the text states' [B, T, C], timesteps one
+  /// for all rows or one each -> raw prediction [B, H, W, out_channels]. Any height and width.
   Tensor operator()(Ctx&, const Tensor& x, std::span<const double> timesteps, const Conditioning&,
                     const ControlResiduals* residuals) const;
 

@@ -67,7 +67,10 @@ BasicTransformerBlock::BasicTransformerBlock(const Build& build, const Weights& 
 
 Tensor BasicTransformerBlock::operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
                                          int64_t identity_rows) const {
-  Tensor h = attn1(ctx, norm1(ctx, x), nullptr, x, identity_rows);
+  const int64_t rows = context.dim(0);
+  Tensor h = identity_rows > 0 ? ops::repeat_rows(ctx, x, rows) : x;
+  h = attn1(ctx, norm1(ctx, h), nullptr, h, identity_rows);
+  h = ops::repeat_rows(ctx, h, rows);
   h = attn2(ctx, norm2(ctx, h), &context, h);
   return ff(ctx, norm3(ctx, h), std::move(h));
 }
@@ -84,10 +87,11 @@ Transformer2D::Transformer2D(const Build& build, const Weights& w, const Options
 
 Tensor Transformer2D::operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
                                  int64_t identity_rows) const {
-  const Tensor residual = as_tokens(x);
   Tensor h = proj_in(ctx, as_tokens(norm(ctx, x)));
   for (const BasicTransformerBlock& block : blocks) h = block(ctx, h, context, identity_rows);
-  h = proj_out(ctx, h, {.residual = &residual}).reshape(x.shape());
+  const Tensor residual = ops::repeat_rows(ctx, x, h.dim(0));
+  const Tensor tokens = as_tokens(residual);
+  h = proj_out(ctx, h, {.residual = &tokens}).reshape(residual.shape());
   observe(ctx, name, h);
   return h;
 }

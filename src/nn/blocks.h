@@ -33,6 +33,7 @@ struct ResnetBlock2D {
 /// Self-attention, cross-attention, feed-forward, each after a layer norm, each residual.
 struct BasicTransformerBlock {
   BasicTransformerBlock(const Build&, const Weights&, int width, int context_width, int heads);
+  /// x [B, T, width] or one row for several of context's -> as many rows as context has
   Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
                     int64_t identity_rows = 0) const;
 
@@ -52,7 +53,9 @@ struct Transformer2D {
     bool linear_projection = false;
   };
   Transformer2D(const Build&, const Weights&, const Options&);
-  /// x [B, H, W, width], context [B, T, context_width]; identity_rows as in Attention
+  /// x [B, H, W, width], context [B, T, context_width]; identity_rows as in Attention. Where x has
+  /// fewer rows, they are taken for all of context's, and told apart from the first
+  /// cross-attention on: what comes before it is computed once.
   Tensor operator()(Ctx& ctx, const Tensor& x, const Tensor& context,
                     int64_t identity_rows = 0) const;
 

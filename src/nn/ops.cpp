@@ -195,6 +195,12 @@ Tensor stack_rows(Ctx& ctx, std::span<const Tensor> parts) {
   return y;
 }
 
+Tensor repeat_rows(Ctx& ctx, const Tensor& x, int64_t rows) {
+  if (x.dim(0) == rows) return x;
+  require(rows % x.dim(0) == 0, "repeat_rows", x.shape(), Shape{rows});
+  return stack_rows(ctx, std::vector<Tensor>(size_t(rows / x.dim(0)), x));
+}
+
 Tensor convert(Ctx& ctx, const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
   const Term copy{1, &x};

@@ -55,6 +55,9 @@ Tensor upsample_nearest(Ctx&, const Tensor& x, int64_t height, int64_t width);
 Tensor concat(Ctx&, const Tensor& a, const Tensor& b);
 /// Along the first dimension.
 Tensor stack_rows(Ctx&, std::span<const Tensor> parts);
+/// x once after the other until there are `rows` of them, a multiple of its own; x itself if it has
+/// as many.
+Tensor repeat_rows(Ctx&, const Tensor& x, int64_t rows);
 /// x itself if it already has the type.
 Tensor convert(Ctx&, const Tensor& x, DType dtype);
 Tensor embed(Ctx&, std::span<const int32_t> ids, int64_t batch, const Tensor& table,

@@ -130,7 +130,7 @@ ControlResiduals run_control(Ctx& ctx, const ActiveControl& c, const ControlCall
   conditioning.context = part(conditioning.context);
   conditioning.pooled = part(conditioning.pooled);
   conditioning.ids = part(conditioning.ids);
-  return (*c.model->net)(own, part(in.x), {&in.level.timestep, 1}, conditioning, c.hint_features);
+  return (*c.model->net)(own, in.x, {&in.level.timestep, 1}, conditioning, c.hint_features);
 }
 
 void add_energy(Ctx& ctx, const Tensor& added, double factor, ControlTally& tally) {

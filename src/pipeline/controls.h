@@ -39,7 +39,7 @@ struct ControlCall {
   const EditPlan& plan;
   int call = 0;  ///< of plan.n_calls, from 0
   const NoiseLevel& level;
-  const Tensor& x;  // [rows, h, w, C] as the network sees it
+  const Tensor& x;  // [1, h, w, C] as the network sees it, for all rows of the conditioning
   const Conditioning& conditioning;
   int64_t n_negative = 0;     ///< first rows that belong to the negative branch
   const MakeObserver& trace;  ///< see SamplerInput

@@ -3,12 +3,10 @@
 namespace dedit {
 namespace {
 
-// x once per branch, [branches * B, h, w, C], as the network takes it.
-Tensor network_input(Ctx& ctx, const Tensor& x, double scale, int64_t n_branches) {
+// x as the network takes it: one row for all branches, which differ in their text alone.
+Tensor network_input(Ctx& ctx, const Tensor& x, double scale) {
   const Term scaled{scale, &x};
-  const Tensor one = ops::lincomb(ctx, std::span(&scaled, 1), ctx.dtype);
-  if (n_branches == 1) return one;
-  return ops::stack_rows(ctx, std::vector<Tensor>(size_t(n_branches), one));
+  return ops::lincomb(ctx, std::span(&scaled, 1), ctx.dtype);
 }
 
 // The step (1-based) that a call belongs to, of plan.steps_run; methods with several calls a step
@@ -27,8 +25,7 @@ Tensor predict(Ctx& ctx, const SamplerInput& in, int call, int level_index, cons
   Conditioning conditioning;
   conditioning.context = in.text.context(ctx, step, first, guidance.pag > 0);
   if (guidance.pag > 0) conditioning.perturbed_rows = int64_t(in.guidance.weights.size());
-  const Tensor input =
-      network_input(ctx, x, in.solver.input_scale(level_index), conditioning.context.dim(0));
+  const Tensor input = network_input(ctx, x, in.solver.input_scale(level_index));
   const ControlResiduals residuals =
       sum_controls(ctx, in.controls,
                    {.plan = in.plan,

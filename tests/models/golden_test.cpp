@@ -131,6 +131,32 @@ TEST_P(Golden, UNetPrediction) {
   expect_recorded_nchw("unet", model(*ctx_, x, t, context, nullptr));
 }
 
+// What rows of guidance share is computed once: to the bit what they are by themselves.
+TEST_P(Golden, OneRowForAllTextsIsThatRowForEach) {
+  const Component c = open_controlnet(root_ + "-controlnet");
+  const UNet2DConditionModel model = unet();
+  const ControlNetModel control(build(), c.weights(), unet_config(c));
+  const double t[] = {timestep()};
+  const Shape shape = sample_shape(1);
+  const Tensor one = input("unet.sample", shape), each = ops::repeat_rows(*ctx_, one, 2);
+  const Tensor hint = input("control.hint", {1, 8 * shape[1], 8 * shape[2], 3});
+  const Tensor features = control.embed_hint(*ctx_, hint);
+  Conditioning context = conditioning(2, model.encoder.config);
+  for (const int64_t perturbed_rows : {0, 1}) {
+    context.perturbed_rows = perturbed_rows;
+    const ControlResiduals shared = control(*ctx_, one, t, context, features);
+    const ControlResiduals own = control(*ctx_, each, t, context, features);
+    for (const auto& [block, residual] : own.by_block) {
+      ASSERT_EQ(shared.by_block.at(block).dim(0), 2) << block;
+      EXPECT_EQ(ops::download(*ctx_, shared.by_block.at(block)), ops::download(*ctx_, residual))
+          << block;
+    }
+    const Tensor y = model(*ctx_, one, t, context, &shared);
+    ASSERT_EQ(y.dim(0), 2);
+    EXPECT_EQ(ops::download(*ctx_, y), ops::download(*ctx_, model(*ctx_, each, t, context, &own)));
+  }
+}
+
 TEST_P(Golden, ControlResidualsAndTheirEffect) {
   const Component c = open_controlnet(root_ + "-controlnet");
   const Weights w = c.weights();
