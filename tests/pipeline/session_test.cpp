@@ -311,6 +311,25 @@ TEST(Session, ImpossibleRequestsAreUsageErrors) {
   EXPECT_EQ(kind_of(r), ErrorKind::kModel);
 }
 
+TEST(Session, EncodesASourcePictureOnceForManyEdits) {
+  int n_encoded = 0;
+  SessionOptions options;
+  options.on_trace = [&](const std::string& module, const TensorValue&) {
+    n_encoded += module == "vae.moments";
+  };
+  Session session(model(), std::move(options));
+  EditRequest r = request(4);
+  r.image = noise_image(40, 32, 3);
+  r.strength = 0.5;
+  const EditResult first = session.run(r);
+  EXPECT_EQ(n_encoded, 1);
+  EXPECT_EQ(session.run(r).latents.values, first.latents.values);
+  EXPECT_EQ(n_encoded, 1);
+  r.image->data[5] ^= std::byte{1};
+  EXPECT_EQ(session.run(r).latents.values, run(r).latents.values);
+  EXPECT_EQ(n_encoded, 2);
+}
+
 TEST(Session, StagesCompose) {
   Session session(model());
   const TensorValue latents = session.encode(noise_image(40, 32, 3));
