@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <utility>
 
+#include "core/rgb8.h"
 #include "core/str.h"
 
 #include "dedit/error.h"
@@ -80,6 +82,35 @@ bool looks_like_lines(const Image& image) {
   return has_bright && black > image.data.size() / step / 2;
 }
 
+Annotation run_checked(const Annotator& annotator, const Image& image, const AnnotatorArgs& args) {
+  for (const auto& [name, value] : args.values) {
+    check_value(annotator, known_param(annotator, name), value);
+  }
+  for (const auto& [name, path] : args.files) {
+    if (known_param(annotator, name).kind != ParamKind::kFile) {
+      throw Error(ErrorKind::kUsage,
+                  str(annotator.name, ": --", name, " takes a number, not the file '", path, "'"));
+    }
+  }
+  if (image.empty() && !annotator.is_picture_optional) {
+    throw Error(ErrorKind::kUsage, str(annotator.name, ": the picture is empty"));
+  }
+  Annotation made = annotator.run(image, args);
+  if (makes_lines(annotator) && looks_like_lines(image)) {
+    made.warnings.push_back(str(annotator.name,
+                                ": the picture looks like a finished map, light lines on black; "
+                                "use it as the hint itself"));
+  }
+  return made;
+}
+
+/// Without the picture's profile and text.
+Image plain(Image map) {
+  map.icc.clear();
+  map.text.clear();
+  return map;
+}
+
 }  // namespace
 
 double AnnotatorArgs::get(std::span<const Param> params, std::string_view name) const {
@@ -104,24 +135,14 @@ const Annotator* find_annotator(std::string_view name) {
 }
 
 Annotation annotate(const Annotator& annotator, const Image& image, const AnnotatorArgs& args) {
-  for (const auto& [name, value] : args.values) {
-    check_value(annotator, known_param(annotator, name), value);
-  }
-  for (const auto& [name, path] : args.files) {
-    if (known_param(annotator, name).kind != ParamKind::kFile) {
-      throw Error(ErrorKind::kUsage,
-                  str(annotator.name, ": --", name, " takes a number, not the file '", path, "'"));
-    }
-  }
-  if (image.empty() && !annotator.is_picture_optional) {
-    throw Error(ErrorKind::kUsage, str(annotator.name, ": the picture is empty"));
-  }
-  Annotation made = annotator.run(image, args);
-  if (makes_lines(annotator) && looks_like_lines(image)) {
-    made.warnings.push_back(str(annotator.name,
-                                ": the picture looks like a finished map, light lines on black; "
-                                "use it as the hint itself"));
-  }
+  Annotation made = run_checked(annotator, image, args);
+  if (made.is_picture) made.map = plain(to_rgb8(image));
+  return made;
+}
+
+Annotation annotate(const Annotator& annotator, Image&& image, const AnnotatorArgs& args) {
+  Annotation made = run_checked(annotator, image, args);
+  if (made.is_picture) made.map = plain(to_rgb8(std::move(image)));
   return made;
 }
 

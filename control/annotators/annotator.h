@@ -31,7 +31,9 @@ struct AnnotatorArgs {
 
 /// A hint and what its maker has to say about it.
 struct Annotation {
-  Image map;  ///< 8-bit RGB, the input's size; f32 RGB where a network wants values below 0
+  Image map = {};  ///< 8-bit RGB, the input's size; f32 RGB where a network wants values below 0
+  /// The map is the picture itself in 8-bit RGB; annotate() puts it there without a copy if it may.
+  bool is_picture = false;
   std::vector<std::string> warnings = {};          ///< one sentence each
   std::vector<std::string> notes = {};             ///< what was chosen, one sentence each
   std::map<std::string, std::string> hashes = {};  ///< SHA-256 of files that decide the map, by
@@ -61,5 +63,7 @@ const Annotator* find_annotator(std::string_view name);
 /// Runs after checking names and ranges of `args`. Throws Error(kUsage), or Error(kInput) for a
 /// file that cannot be used.
 Annotation annotate(const Annotator&, const Image&, const AnnotatorArgs&);
+/// The same of a picture that nobody else needs: it may become the map.
+Annotation annotate(const Annotator&, Image&&, const AnnotatorArgs&);
 
 }  // namespace dedit

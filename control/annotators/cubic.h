@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "annotators/maps.h"
 
@@ -36,33 +37,82 @@ inline void mix_rows(const std::array<const float*, 4>& rows, const std::array<f
   }
 }
 
-/// `from` (8UC3) at the size of `to` (8UC3), which may be a map's pixels. Columns go through
-/// cv::resize in f32, of the rows that are used; rows are mixed and rounded here, so that no f32
-/// picture of full size is made.
-inline void resize_cubic(const cv::Mat& from, cv::Mat to) {
-  const double scale = double(from.rows) / to.rows;
-  const auto place = [scale](int y) { return float((double(y) + 0.5) * scale - 0.5); };
-  const auto source_row = [&](int y, int k) {
-    return std::clamp(int(std::floor(place(y))) - 1 + k, 0, from.rows - 1);
-  };
-  const bool is_sparse = from.rows > 4 * to.rows;
-  cv::Mat wide;
-  if (is_sparse) {
-    cv::Mat picked(4 * to.rows, from.cols, CV_8UC3);
-    for (int i = 0; i < picked.rows; ++i) from.row(source_row(i / 4, i % 4)).copyTo(picked.row(i));
-    picked.convertTo(wide, CV_32F);
-  } else {
-    from.convertTo(wide, CV_32F);
+/// Where a sample of a resized row or column comes from.
+struct CubicTaps {
+  std::array<int, 4> from;
+  std::array<float, 4> weights;
+};
+
+/// Of all samples of a side of `to` made from one of `from`, laid as cv::resize lays them; its ends
+/// go on.
+inline std::vector<CubicTaps> cubic_taps(int from, int to) {
+  const double scale = 1 / (double(to) / from);
+  std::vector<CubicTaps> taps(static_cast<size_t>(to));
+  for (int i = 0; i < to; ++i) {
+    const auto at = float((i + 0.5) * scale - 0.5);
+    const float below = std::floor(at);
+    CubicTaps& t = taps[size_t(i)];
+    for (int k = 0; k < 4; ++k) t.from[size_t(k)] = std::clamp(int(below) - 1 + k, 0, from - 1);
+    t.weights = cubic_weights(at - below);
   }
-  cv::resize(wide, wide, cv::Size(to.cols, wide.rows), 0, 0, cv::INTER_CUBIC);
-  parallel_for(to.rows, [&](int64_t row) {
-    const int y = int(row);
-    std::array<const float*, 4> rows{};
-    for (int k = 0; k < 4; ++k) {
-      rows[size_t(k)] = wide.ptr<float>(is_sparse ? 4 * y + k : source_row(y, k));
+  return taps;
+}
+
+/// The rows of a picture (8UC3) at another width, in f32, made when they are asked for. Any four in
+/// a row are kept.
+class WideRows {
+ public:
+  WideRows(const cv::Mat& from, const std::vector<CubicTaps>& columns)
+      : from_(from),
+        columns_(columns),
+        narrow_(size_t(from.cols) * 3),
+        kept_(4 * 3 * columns.size()) {}
+
+  const float* row(int y) {
+    const auto slot = size_t(y % 4);
+    float* out = kept_.data() + slot * 3 * columns_.size();
+    if (rows_[slot] != y) make(y, out);
+    rows_[slot] = y;
+    return out;
+  }
+
+ private:
+  void make(int y, float* __restrict out) {
+    const auto* src = from_.ptr<uint8_t>(y);
+    std::copy(src, src + narrow_.size(), narrow_.begin());
+    for (const CubicTaps& t : columns_) {
+      const float* a = narrow_.data() + 3 * t.from[0];
+      const float* b = narrow_.data() + 3 * t.from[1];
+      const float* c = narrow_.data() + 3 * t.from[2];
+      const float* d = narrow_.data() + 3 * t.from[3];
+      const auto& w = t.weights;
+      for (int i = 0; i < 3; ++i) *out++ = a[i] * w[0] + b[i] * w[1] + c[i] * w[2] + d[i] * w[3];
     }
-    const float at = place(y);
-    mix_rows(rows, cubic_weights(at - std::floor(at)), 3 * to.cols, to.ptr<uint8_t>(y));
+  }
+
+  cv::Mat from_;
+  const std::vector<CubicTaps>& columns_;
+  std::vector<float> narrow_, kept_;
+  std::array<int, 4> rows_ = {-1, -1, -1, -1};
+};
+
+/// `from` (8UC3) at the size of `to` (8UC3), which may be a map's pixels. Only rows that are used
+/// are widened, and only four are held: memory that is touched for the first time costs more than
+/// the arithmetic.
+inline void resize_cubic(const cv::Mat& from, cv::Mat to) {
+  constexpr int kBand = 32;
+  const std::vector<CubicTaps> columns = cubic_taps(from.cols, to.cols);
+  const std::vector<CubicTaps> rows = cubic_taps(from.rows, to.rows);
+  std::vector<WideRows> wide(size_t(num_threads()), WideRows(from, columns));
+  parallel_for((to.rows + kBand - 1) / kBand, [&](int64_t band) {
+    WideRows& source = wide[size_t(thread_index())];
+    const int first = int(band) * kBand;
+    for (int y = first; y < std::min(first + kBand, to.rows); ++y) {
+      const CubicTaps& t = rows[size_t(y)];
+      const std::array<const float*, 4> four = {source.row(t.from[0]), source.row(t.from[1]),
+                                                source.row(t.from[2]), source.row(t.from[3])};
+      mix_rows(four, t.weights, 3 * to.cols, to.ptr<uint8_t>(y));
+    }
   });
 }
 

@@ -1,9 +1,11 @@
 // Content shuffle: the picture read along two smooth random fields. The fields come from
 // numpy.random.RandomState(seed).uniform, stretched by OpenCV's cubics in f64 and normalised to
 // 0..1, as ContentShuffleDetector of controlnet_aux makes them; x is drawn before y.
+#include <limits>
 #include <random>
+#include <vector>
 
-#include "annotators/maps.h"
+#include "annotators/cubic.h"
 
 namespace dedit::annotators {
 namespace {
@@ -36,27 +38,73 @@ double next_double(std::mt19937& engine) {
   return (high * 67108864.0 + low) / 9007199254740992.0;
 }
 
-/// A smooth field: (v - low) / range is in 0..1.
-struct Field {
-  cv::Mat values;  // 64FC1
-  double low = 0, range = 1;
+/// A smooth field between random values, of 0..1. Its rows are made when they are asked for, from
+/// columns stretched before: a field of the picture's size would take longer to write down.
+class Field {
+ public:
+  /// `spacing` is the distance of the random values.
+  Field(cv::Size size, int spacing, std::mt19937& engine) : width_(size.width) {
+    cv::Mat coarse(size.height / spacing + 2, size.width / spacing + 2, CV_64FC1);
+    for (double& v : cv::Mat_<double>(coarse)) v = next_double(engine);
+    const auto inner = [spacing](int from, int to) {  // the field is larger by `spacing` all around
+      const std::vector<CubicTaps> taps = cubic_taps(from, to + 2 * spacing);
+      return std::vector<CubicTaps>(taps.begin() + spacing, taps.begin() + spacing + to);
+    };
+    rows_ = inner(coarse.rows, size.height);
+    stretch(coarse, inner(coarse.cols, size.width));
+    find_range();
+  }
 
-  double at(int x, int y) const { return (values.at<double>(y, x) - low) / range; }
+  void row(int y, double* out) const {
+    mix(y, [&](int x, double v) { out[x] = (v - low_) / range_; });
+  }
+
+ private:
+  void stretch(const cv::Mat& coarse, const std::vector<CubicTaps>& columns) {
+    columns_.create(coarse.rows, width_, CV_64FC1);
+    for (int y = 0; y < coarse.rows; ++y) {
+      const auto* src = coarse.ptr<double>(y);
+      auto* out = columns_.ptr<double>(y);
+      for (const auto& [from, w] : columns) {
+        *out++ = src[from[0]] * double(w[0]) + src[from[1]] * double(w[1]) +
+                 src[from[2]] * double(w[2]) + src[from[3]] * double(w[3]);
+      }
+    }
+  }
+
+  /// fn(x, value) for all of a row.
+  template <class Fn>
+  void mix(int y, const Fn& fn) const {
+    const auto& [from, weights] = rows_[size_t(y)];
+    const auto *a = columns_.ptr<double>(from[0]), *b = columns_.ptr<double>(from[1]),
+               *c = columns_.ptr<double>(from[2]), *d = columns_.ptr<double>(from[3]);
+    const double w0 = weights[0], w1 = weights[1], w2 = weights[2], w3 = weights[3];
+    for (int x = 0; x < width_; ++x) fn(x, a[x] * w0 + b[x] * w1 + c[x] * w2 + d[x] * w3);
+  }
+
+  void find_range() {
+    const auto w = size_t(width_);
+    const size_t n = w * size_t(num_threads());
+    constexpr double kFar = std::numeric_limits<double>::infinity();
+    std::vector<double> lows(n, kFar), highs(n, -kFar);
+    parallel_for(int64_t(rows_.size()), [&](int64_t y) {
+      double* __restrict low = lows.data() + w * size_t(thread_index());
+      double* __restrict high = highs.data() + w * size_t(thread_index());
+      mix(int(y), [&](int x, double v) {
+        low[x] = v < low[x] ? v : low[x];
+        high[x] = v > high[x] ? v : high[x];
+      });
+    });
+    low_ = *std::min_element(lows.begin(), lows.end());
+    const double high = *std::max_element(highs.begin(), highs.end());
+    if (high > low_) range_ = high - low_;  // one pixel has none: it is 0
+  }
+
+  int width_;
+  cv::Mat columns_;  // 64FC1, a row for each row of random values
+  std::vector<CubicTaps> rows_;
+  double low_ = 0, range_ = 1;
 };
-
-/// `spacing` is the distance of the random values.
-Field noise_disk(cv::Size size, int spacing, std::mt19937& engine) {
-  cv::Mat coarse(size.height / spacing + 2, size.width / spacing + 2, CV_64FC1);
-  for (double& v : cv::Mat_<double>(coarse)) v = next_double(engine);
-  cv::Mat fine;
-  cv::resize(coarse, fine, {size.width + 2 * spacing, size.height + 2 * spacing}, 0, 0,
-             cv::INTER_CUBIC);
-  Field field = {.values = fine(cv::Rect(spacing, spacing, size.width, size.height))};
-  double high = 0;
-  cv::minMaxLoc(field.values, &field.low, &high);
-  if (high > field.low) field.range = high - field.low;  // one pixel has none: it is 0
-  return field;
-}
 
 /// A place between pixels: the pixel to its top left and the share of the next.
 struct Place {
@@ -73,15 +121,14 @@ Place place_of(float v, bool is_coarse) {
 
 /// Bilinear; past the last row or column is black, as cv::remap's default, but has share 0 there.
 void read_pixel(const Image& rgb, Place x, Place y, bool is_coarse, uint8_t* out) {
-  const int next_x = std::min(x.pixel + 1, rgb.width - 1);
-  const int next_y = std::min(y.pixel + 1, rgb.height - 1);
-  const uint8_t* top = rgb.row<uint8_t>(y.pixel);
-  const uint8_t* bottom = rgb.row<uint8_t>(next_y);
+  const uint8_t* top = rgb.row<uint8_t>(y.pixel) + 3 * x.pixel;
+  const uint8_t* bottom = top + (y.pixel + 1 < rgb.height ? rgb.row_bytes() : 0);
+  const int next = x.pixel + 1 < rgb.width ? 3 : 0;
   for (int c = 0; c < 3; ++c) {
-    const float a = top[3 * x.pixel + c];
-    const float b = top[3 * next_x + c];
-    const float d = bottom[3 * x.pixel + c];
-    const float e = bottom[3 * next_x + c];
+    const float a = top[c];
+    const float b = top[next + c];
+    const float d = bottom[c];
+    const float e = bottom[next + c];
     const float upper = a + x.share * (b - a);
     const float lower = d + x.share * (e - d);
     const float v = upper + y.share * (lower - upper);
@@ -95,15 +142,20 @@ Annotation run(const Image& image, const AnnotatorArgs& args) {
   const int spacing = int(args.get(kParams, "field"));
   const bool is_coarse = args.get(kParams, "interpolation") != 0;
   const Rgb8 rgb(image);
-  const cv::Size size(rgb->width, rgb->height);
-  const Field field_x = noise_disk(size, spacing, engine);
-  const Field field_y = noise_disk(size, spacing, engine);
-  Annotation result{.map = Image(rgb->width, rgb->height, 3)};
-  parallel_for(rgb->height, [&](int64_t y) {
+  const int width = rgb->width, height = rgb->height;
+  const Field field_x({width, height}, spacing, engine);
+  const Field field_y({width, height}, spacing, engine);
+  Annotation result = black_map({width, height});
+  std::vector<double> places(2 * size_t(width) * size_t(num_threads()));
+  parallel_for(height, [&](int64_t y) {
+    double* xs = places.data() + 2 * size_t(width) * size_t(thread_index());
+    double* ys = xs + width;
+    field_x.row(int(y), xs);
+    field_y.row(int(y), ys);
     uint8_t* out = result.map.row<uint8_t>(int(y));
-    for (int x = 0; x < rgb->width; ++x) {
-      const Place px = place_of(float(field_x.at(x, int(y)) * (rgb->width - 1)), is_coarse);
-      const Place py = place_of(float(field_y.at(x, int(y)) * (rgb->height - 1)), is_coarse);
+    for (int x = 0; x < width; ++x) {
+      const Place px = place_of(float(xs[x] * (width - 1)), is_coarse);
+      const Place py = place_of(float(ys[x] * (height - 1)), is_coarse);
       read_pixel(*rgb, px, py, is_coarse, out + 3 * x);
     }
   });

@@ -43,6 +43,10 @@ struct AnnotateResult {
 AnnotateResult annotate(const std::string& kind, const Image& image,
                         const std::map<std::string, double>& values = {},
                         const std::map<std::string, std::string>& files = {});
+/// The same of a picture that is not needed any more: it may become the map.
+AnnotateResult annotate(const std::string& kind, Image&& image,
+                        const std::map<std::string, double>& values = {},
+                        const std::map<std::string, std::string>& files = {});
 
 /// Checkpoint or picture as JSON text: family, layout, dtype, parameters per module; or the recipe.
 std::string inspect_json(const std::string& path);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace dedit {
 namespace {
@@ -73,6 +74,11 @@ Image to_rgb8(const Image& image) {
     }
   }
   return out;
+}
+
+Image to_rgb8(Image&& image) {
+  if (image.type == PixelType::kU8 && image.channels == 3) return std::move(image);
+  return to_rgb8(std::as_const(image));
 }
 
 }  // namespace dedit

@@ -29,5 +29,7 @@ Image to_depth(const Image& image, PixelType type);
 /// (github.com/lllyasviel/ControlNet, annotator/util.py). Profile and text are kept, except for a
 /// grey profile, which does not fit RGB.
 Image to_rgb8(const Image& image);
+/// The same; a picture that is 8-bit RGB already is moved.
+Image to_rgb8(Image&& image);
 
 }  // namespace dedit

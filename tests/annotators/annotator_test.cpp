@@ -1,6 +1,7 @@
 #include "annotators/annotator.h"
 
 #include <limits>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -117,6 +118,25 @@ TEST(Annotator, AFinishedMapGivenAgainIsWarnedOf) {
     const Annotator& annotator = *find_annotator(kind);
     EXPECT_EQ(annotate(annotator, map, {}).warnings.size(), count) << kind;
     EXPECT_TRUE(annotate(annotator, drawing, {}).warnings.empty()) << kind;
+  }
+}
+
+TEST(Annotator, APictureThatIsGivenUpBecomesTheMapWithoutACopy) {
+  for (const char* kind : {"none", "tile"}) {
+    Image picture(5, 4, 3);
+    picture.data[7] = std::byte{9};
+    picture.icc = {1};
+    picture.text["a"] = "b";
+    const Annotator& annotator = *find_annotator(kind);
+    const Image copy = annotate(annotator, picture, {}).map;
+    EXPECT_EQ(copy.data, picture.data);
+    EXPECT_EQ(picture.text.size(), 1u);
+    const std::byte* pixels = picture.data.data();
+    const Image map = annotate(annotator, std::move(picture), {}).map;
+    EXPECT_EQ(map.data.data(), pixels) << kind;
+    EXPECT_EQ(map.data, copy.data);
+    EXPECT_TRUE(map.icc.empty() && map.text.empty());
+    EXPECT_EQ(annotate(annotator, Image(5, 4, 4, PixelType::kU16), {}).map.channels, 3);
   }
 }
 

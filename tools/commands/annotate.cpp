@@ -2,6 +2,7 @@
 #include <ctime>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spdlog/spdlog.h>
@@ -33,11 +34,11 @@ void run(const CLI::App& app, const Options& options) {
   for (const auto& [name, path] : options.params.files) inputs.push_back(path);
   cli::check_one_stdin(inputs);
   const std::string kind(options.info.name);
-  const Image image = has_image ? load_image(options.image) : Image();
+  Image image = has_image ? load_image(options.image) : Image();
   const auto begin = std::chrono::steady_clock::now();
   const std::clock_t work = std::clock();
   const AnnotateResult made =
-      dedit::annotate(kind, image, options.params.numbers, options.params.files);
+      dedit::annotate(kind, std::move(image), options.params.numbers, options.params.files);
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - begin;
   spdlog::debug("map made in {:.1f} ms, {:.1f} ms of processor time", spent.count(),
                 double(std::clock() - work) * 1000 / CLOCKS_PER_SEC);
