@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """How well edits of the model that ships keep the edges asked for: by control scale, and with two
-controls that act in one half of the picture each.
+controls that act in one box of the picture each.
 
 Edge F1: Canny edges (100, 200) of what was made against the map, found within --tolerance pixels.
-Halves: for each pair of pictures, the map of the first acts on the left half and that of the second
-on the right one; F1 of each map inside its half and outside, beside the same seeds without control,
-and with one of the two controls alone. "outside" compares a map with the half where it was not
-asked for, which measures what leaks past its mask. Needs opencv-python-headless and numpy.
+Boxes: two that do not touch, 96 x 96 of 256 x 256, so that 72 % of the picture is nobody's. For each
+pair of pictures the map of the first acts in one box and that of the second in the other; the prompt
+names a thing that neither shows, so that it draws no part of a map by itself. F1 of each map inside
+its box, outside both boxes and in the other's box, with both controls, with one, and without control
+on the same seeds. What a mask lets through would show as a rise of its map's F1 outside both boxes;
+in the other's box the other control redraws the picture, which moves F1 by itself and is why it is a
+column of its own. Differences are paired, their standard errors over pictures. Needs
+opencv-python-headless and numpy.
 
-  bench/control_fidelity.py --dedit build/release/dedit --out sheet.png
+  bench/control_fidelity.py --dedit build/release/dedit --seeds 4 --out sheet.png
 """
 
 import argparse
@@ -29,8 +33,14 @@ EDITS = {
     "chelsea": "an orange cat on a blue background",
     "coffee": "a red balloon on a blue background",
 }
+# Of things that no map shows.
+PROMPTS = ("a purple heart on a yellow background", "a red balloon on a blue background",
+           "a yellow star on a green background", "a pink flower on a white background",
+           "a blue car on an orange background")
 SCALES = (0, 0.5, 1, 1.5)
 SIZE = 256
+BOXES = {"first": (20, 20), "second": (140, 140)}  # left, top
+BOX_SIDE = 96
 
 
 def edges(path):
@@ -54,11 +64,12 @@ class Bench:
                                           interpolation=cv2.INTER_AREA))
             self.run("annotate", "canny", small, "-o", self.path(name + "-map.png"))
             self.maps[name] = cv2.imread(self.path(name + "-map.png"))[..., 0] > 0
-        half = np.zeros((SIZE, SIZE), np.uint8)
-        half[:, :SIZE // 2] = 255
-        cv2.imwrite(self.path("left.png"), half)
-        cv2.imwrite(self.path("right.png"), 255 - half)
-        self.left = half > 0
+        self.boxes = []
+        for name, (x, y) in BOXES.items():
+            box = np.zeros((SIZE, SIZE), np.uint8)
+            box[y:y + BOX_SIDE, x:x + BOX_SIDE] = 255
+            cv2.imwrite(self.path(name + ".png"), box)
+            self.boxes.append(box > 0)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -94,35 +105,39 @@ class Bench:
         print("| edge F1 | " + " | ".join(f"{np.mean(v):.2f}" for v in table.values())
               + f" | ({len(table[0])} pictures)", flush=True)
 
-    def halves(self):
-        """Rows: control; values: per map, inside and outside its half."""
-        rows = {k: [] for k in ("none", "both", "left alone", "right alone")}
-        names = list(EDITS)
-        for a, b in itertools.islice(itertools.combinations(names, 2), 0, None, self.args.every):
-            control = {"left": f"kind=canny,map={self.path(a)}-map.png,mask={self.path('left.png')}",
-                       "right": f"kind=canny,map={self.path(b)}-map.png,mask={self.path('right.png')}"}
-            asked = {"none": (), "both": tuple(control.values()), "left alone": (control["left"],),
-                     "right alone": (control["right"],)}
-            row = [self.grey(a), self.grey(b)]
-            for kind, controls in asked.items():
-                for i, path in enumerate(self.make(EDITS[a], *controls)):
-                    made = edges(path)
-                    score = lambda m, where: f1(made, self.maps[m], where, self.args.tolerance)
-                    rows[kind].append([score(a, self.left), score(a, ~self.left),
-                                       score(b, ~self.left), score(b, self.left)])
-                    if i == 0:
-                        row.append(cv2.imread(path))
+    def masks(self):
+        """Scores: control, picture, map, place: own box, outside both, the other's box."""
+        scores = {k: [] for k in ("none", "both", "first alone", "second alone")}
+        outside = ~(self.boxes[0] | self.boxes[1])
+        pairs = list(itertools.combinations(EDITS, 2))[::self.args.every]
+        for k, pair in enumerate(pairs):
+            controls = [f"kind=canny,map={self.path(name)}-map.png,mask={self.path(box)}.png"
+                        for name, box in zip(pair, BOXES)]
+            asked = {"none": (), "both": controls, "first alone": controls[:1],
+                     "second alone": controls[1:]}
+            row = [self.grey(name) for name in pair]
+            for kind, given in asked.items():
+                pictures = self.make(PROMPTS[k % len(PROMPTS)], *given)
+                row.append(cv2.imread(pictures[0]))
+                for made in map(edges, pictures):
+                    scores[kind].append([[f1(made, self.maps[name], where, self.args.tolerance)
+                                          for where in (self.boxes[i], outside, self.boxes[1 - i])]
+                                         for i, name in enumerate(pair)])
             self.show(*row)
-        print("\n| control | left map, left half | left map, right half | right map, right half |"
-              " right map, left half |\n| --- | ---: | ---: | ---: | ---: |")
-        for kind, values in rows.items():
-            print(f"| {kind} | " + " | ".join(f"{v:.3f}" for v in np.mean(values, 0)) + " |", flush=True)
-        mean = {kind: np.mean(values, 0) for kind, values in rows.items()}
-        both = mean["both"]
-        print(f"\n{len(rows['both'])} pictures; outside its half, both against none: "
-              f"{both[1] - mean['none'][1]:+.3f} and {both[3] - mean['none'][3]:+.3f}; "
-              f"against the other control alone: {both[1] - mean['right alone'][1]:+.3f} and "
-              f"{both[3] - mean['left alone'][3]:+.3f}")
+        scores = {kind: np.array(values) for kind, values in scores.items()}
+        places = [f"{m} map, {place}" for m in BOXES for place in ("own box", "outside both", "other's box")]
+        print("\n| control | " + " | ".join(places) + " |\n| --- |" + " ---: |" * len(places))
+        for kind, values in scores.items():
+            print(f"| {kind} | " + " | ".join(f"{v:.3f}" for v in values.mean(0).ravel()) + " |")
+        self.difference("both - none", scores["both"] - scores["none"])
+        alone = np.stack([scores["second alone"][:, 0], scores["first alone"][:, 1]], axis=1)
+        self.difference("both - the other alone", scores["both"] - alone)
+        print(f"\n{len(scores['both'])} pictures; +- is the standard error", flush=True)
+
+    def difference(self, name, values):
+        error = values.std(0, ddof=1) / len(values) ** 0.5
+        print(f"| {name} | " + " | ".join(f"{m:+.3f} +- {e:.3f}" for m, e in
+                                          zip(values.mean(0).ravel(), error.ravel())) + " |")
 
 
 def main():
@@ -135,7 +150,7 @@ def main():
     args = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(args, folder)
-        for part in (bench.scales, bench.halves):
+        for part in (bench.scales, bench.masks):
             bench.sheet = []
             part()
             if args.out:
