@@ -268,6 +268,7 @@ EditRequest make_request(const JobOptions& options) {
 }
 
 void run_job(const JobOptions& options, const EditRequest& request, const Review& review) {
+  warn_input(lint_controls(request), options.strict);
   const Model model = Model::load(
       options.model, {.precision = precision_of(options.precision), .dtype = options.dtype});
   spdlog::debug("model {} ({}) on {}", model.path(), model.family(), model.backend());

@@ -49,6 +49,17 @@ std::string known_kind(const std::string& kind) {
                             : "did you mean " + meant);
 }
 
+/// Chooses how a control's own image comes to a result of another aspect, with a warning.
+/// Diffusers' rule lays the map instead, of which lint_controls says so.
+void fit_aspect(const JobOptions& job, const std::string& path, EditRequest& source) {
+  const bool has_size = source.width > 0 && source.height > 0;
+  if (source.fit || !has_size || source.compat == Compat::kDiffusers) return;
+  const Size result{source.width, source.height};
+  if (same_aspect({source.image->width, source.image->height}, result)) return;
+  source.fit = source.compat == Compat::kWebui ? Fit::kStretch : Fit::kCrop;
+  warn_input(lint_aspect(*source.image, "the picture " + path, result, *source.fit), job.strict);
+}
+
 /// The map that the control's kind makes of its own image or of the request's picture.
 void annotate_unit(const JobOptions& job, const EditRequest& request, const ControlText& text,
                    ControlUnit& unit) {
@@ -64,10 +75,12 @@ void annotate_unit(const JobOptions& job, const EditRequest& request, const Cont
     source.image = load_image(text.image);
     source.crop.reset();
     if (unit.fit) source.fit = unit.fit;
-    if (request.image && source.width == 0 && source.height == 0) {
-      source.width = request.crop ? request.crop->width : request.image->width;
-      source.height = request.crop ? request.crop->height : request.image->height;
+    if (request.image) {
+      const Size size = result_size(request, 0);
+      source.width = size.width;
+      source.height = size.height;
     }
+    fit_aspect(job, text.image, source);
   }
   AnnotatedControl made =
       annotate_control(source, known_kind(text.kind), text.params.numbers, text.params.files);

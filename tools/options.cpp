@@ -47,7 +47,7 @@ void add_input_options(CLI::App& app, JobOptions& o, JobInputs inputs) {
   add_choice(app, "--fit", o.fit, {"exact", "stretch", "crop", "fill"},
              "how picture, mask and maps come to another aspect: refused, each side by its own "
              "factor, cut off evenly, or borders filled; not given: exact (diffusers, webui: "
-             "stretch, webui's and comfy's maps crop)");
+             "stretch), of maps crop with a warning (diffusers: stretch)");
 }
 
 void add_prompt_options(CLI::App& app, JobOptions& o) {

@@ -9,6 +9,10 @@
 
 namespace dedit {
 
+/// Of the request's result: as asked; a missing side follows the aspect of the (cropped) picture,
+/// else of the first map; with neither, `native`. Throws Error(kUsage) over Image::kMaxSide.
+Size result_size(const EditRequest& request, int native);
+
 struct AnnotatedControl {
   ControlUnit unit;
   std::vector<std::string> warnings;

@@ -22,6 +22,13 @@ struct Rect {
   int x = 0, y = 0, width = 0, height = 0;
 };
 
+struct Size {
+  int width = 0, height = 0;
+};
+
+/// Whether two sizes are of one aspect, within what rounding either side to whole pixels can do.
+bool same_aspect(const Size& a, const Size& b);
+
 /// The crop of the source is scaled to scaled_width x scaled_height and laid on the result with its
 /// corner at (left, top); below 0 that much of it is cut off. The grid is the result, its last rows
 /// and columns repeated to a multiple of the latent factor.

@@ -59,8 +59,8 @@ struct ControlUnit {
   /// is worked on, and comes to the result's size by `fit`.
   Image hint;
   bool is_fitted = false;  ///< the hint is laid on the result already (see annotate_control)
-  /// None: kExact; kCrop for Compat::kWebui and kComfy, as theirs; kStretch, the only one, for
-  /// kDiffusers.
+  /// None: kCrop where the aspect is another (lint_controls says so); kStretch, the only one, for
+  /// Compat::kDiffusers.
   std::optional<Fit> fit;
   double scale = 1;  ///< factor on its residuals; 0 changes nothing
   double start = 0;  ///< share of the steps at which it begins ...

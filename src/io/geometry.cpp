@@ -32,11 +32,6 @@ Rect checked_crop(int width, int height, const std::optional<Rect>& crop) {
   return r;
 }
 
-bool same_aspect(int w0, int h0, int w1, int h1) {
-  // Within what rounding either side to whole pixels can do.
-  return std::abs(double(w0) * h1 - double(h0) * w1) <= 0.5 * std::max(w0 + w1, h0 + h1);
-}
-
 int scaled(int side, double factor) {
   return std::max(1, int(std::nearbyint(side * factor)));  // half to even, as Python's round
 }
@@ -99,6 +94,11 @@ cv::Scalar edge_median(const Image& image) {
 
 }  // namespace
 
+bool same_aspect(const Size& a, const Size& b) {
+  return std::abs(double(a.width) * b.height - double(a.height) * b.width) <=
+         0.5 * std::max(a.width + b.width, a.height + b.height);
+}
+
 std::string name_of(Fit fit) {
   switch (fit) {
     case Fit::kExact:
@@ -137,7 +137,7 @@ Geometry make_geometry(int source_width, int source_height, const std::optional<
   g.grid_width = (width + factor - 1) / factor * factor;
   g.grid_height = (height + factor - 1) / factor * factor;
   g.fit = fit;
-  if (fit == Fit::kExact && !same_aspect(g.crop.width, g.crop.height, width, height)) {
+  if (fit == Fit::kExact && !same_aspect({g.crop.width, g.crop.height}, {width, height})) {
     usage(str("a picture or map of ", g.crop.width, "x", g.crop.height,
               " does not have the aspect of ", width, "x", height),
           "say how to fit it, with --fit stretch, crop or fill, or give only one side");

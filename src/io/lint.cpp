@@ -43,6 +43,20 @@ Tones tones_of(const Image& rgb8) {
   return {double(n_dark) / n, double(n_light) / n};
 }
 
+std::string result_of(Fit fit) {
+  switch (fit) {
+    case Fit::kStretch:
+      return "stretched";
+    case Fit::kCrop:
+      return "cut off evenly";
+    case Fit::kFill:
+      return "given borders";
+    case Fit::kExact:
+      return "refused";
+  }
+  return "";
+}
+
 std::string percent(double share) {
   return str(std::lround(share * 100), " %");
 }
@@ -89,6 +103,14 @@ std::vector<std::string> lint_map(const Image& map, const std::string& name) {
   if (tones.dark + tones.light < kMost || tones.light < 0.5 || tones.dark == 0) return {};
   return {str("the map ", name, " looks like dark lines on white (", percent(tones.light),
               " light); ControlNets take white on black: dedit annotate invert")};
+}
+
+std::vector<std::string> lint_aspect(const Image& image, const std::string& name,
+                                     const Size& result, Fit fit) {
+  if (same_aspect({image.width, image.height}, result)) return {};
+  return {str(name, " is ", image.width, "x", image.height,
+              ", of another aspect than the result's ", result.width, "x", result.height,
+              ", and is ", result_of(fit), "; say how to fit it: --fit stretch, crop or fill")};
 }
 
 }  // namespace dedit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "annotators/annotator.h"
 #include "core/rgb8.h"
@@ -12,6 +13,7 @@
 #include "dedit/control.h"
 #include "dedit/error.h"
 #include "dedit/info.h"
+#include "dedit/lint.h"
 
 namespace dedit {
 namespace {
@@ -30,17 +32,19 @@ Fit fit_of(const EditRequest& r) {
   return stretches ? Fit::kStretch : Fit::kExact;
 }
 
-Fit fit_of(const EditRequest& r, const ControlUnit& unit) {
+Fit fit_of(const EditRequest& r, const ControlUnit& unit, const Image& map, const Size& size) {
   if (unit.fit) return *unit.fit;
   if (r.compat == Compat::kDiffusers) return Fit::kStretch;
-  return is_web_tool(r.compat) ? Fit::kCrop : Fit::kExact;
+  const bool crops = is_web_tool(r.compat) || !same_aspect({map.width, map.height}, size);
+  return crops ? Fit::kCrop : Fit::kExact;
 }
 
 /// Shows what the picture shows, or what its crop shows.
 Geometry geometry_of(const EditRequest& r, const ControlUnit& unit, const Image& map,
                      const Geometry& picture, const Size& size, int factor) {
   if (has_size(picture, map)) return picture;
-  return make_geometry(map.width, map.height, {}, size.width, size.height, fit_of(r, unit), factor);
+  return make_geometry(map.width, map.height, {}, size.width, size.height,
+                       fit_of(r, unit, map, size), factor);
 }
 
 /// The web UI's annotation: the short side at the resolution, the picture continued by its last row
@@ -139,6 +143,27 @@ PlacedControl place_control(const EditRequest& r, const ControlUnit& unit, const
     placed.mask8 = place_mask(geometry_of(r, unit, *unit.mask, picture, size, factor), *unit.mask);
   }
   return placed;
+}
+
+std::vector<std::string> lint_controls(const EditRequest& r) {
+  std::vector<std::string> warnings;
+  if (r.controls.empty()) return warnings;
+  const Size size = result_size(r, 0);
+  const auto check = [&](const ControlUnit& unit, const Image& image, const std::string& name) {
+    const bool follows_picture =
+        r.image && r.image->width == image.width && r.image->height == image.height;
+    if (unit.fit || follows_picture) return;
+    const Fit fit = fit_of(r, unit, image, size);
+    for (std::string& text : lint_aspect(image, name, size, fit)) {
+      warnings.push_back(std::move(text));
+    }
+  };
+  for (size_t k = 0; k < r.controls.size(); ++k) {
+    const ControlUnit& unit = r.controls[k];
+    if (!unit.is_fitted) check(unit, unit.hint, str("the map of control ", k + 1));
+    if (unit.mask) check(unit, *unit.mask, str("the mask of control ", k + 1));
+  }
+  return warnings;
 }
 
 AnnotatedControl annotate_control(const EditRequest& r, const std::string& kind,

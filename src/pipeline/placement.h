@@ -5,17 +5,10 @@
 
 #include "io/geometry.h"
 
+#include "dedit/control.h"
 #include "dedit/request.h"
 
 namespace dedit {
-
-struct Size {
-  int width = 0, height = 0;
-};
-
-/// Of the result: as asked; a missing side follows the aspect of the (cropped) picture, else of the
-/// first hint; with neither, `native`. Throws Error(kUsage) over Image::kMaxSide.
-Size result_size(const EditRequest& request, int native);
 
 /// Of the request's picture, which must be there. Throws as make_geometry does.
 Geometry picture_geometry(const EditRequest& request, const Size& size, int factor);

@@ -154,6 +154,41 @@ TEST(Geometry, OtherAspectsAreRefusedUnlessFitted) {
   expect_error(edit(at, {"img2img", "--image", "a.png", "--crop", "1,2,3"}), 2, {"X,Y,W,H"});
 }
 
+TEST(Geometry, MapsOfAnotherAspectAreFittedWithAWarning) {
+  const Workplace at;
+  at.make_picture("a.png", "64x64");
+  at.make_picture("wide.png", "96x64");
+  for (const char* name : {"a", "wide"}) {
+    const std::string file(name);
+    ASSERT_EQ(at.run({"annotate", "canny", file + ".png", "-o", file + "-map.png"}).code, 0);
+  }
+  const std::pair<const char*, const char*> controls[] = {
+      {"kind=canny,map=wide-map.png", "the map of control 1 is 96x64"},
+      {"kind=canny,image=wide.png", "the picture wide.png is 96x64"},
+      {"kind=canny,map=a-map.png,mask=wide.png", "the mask of control 1 is 96x64"},
+  };
+  for (const auto& [control, words] : controls) {
+    const Words job = {"img2img", "--image", "a.png", "--control", control};
+    const auto with = [&job](Words more) {
+      more.insert(more.begin(), job.begin(), job.end());
+      return more;
+    };
+    const Outcome made = edit(at, job);
+    ASSERT_EQ(made.code, 0) << made.err;
+    for (const std::string& part :
+         {std::string(words), std::string("the result's 64x64, and is cut off evenly"),
+          std::string("--fit stretch, crop or fill")}) {
+      EXPECT_NE(made.err.find(part), std::string::npos) << part << " not in " << made.err;
+    }
+    expect_error(edit(at, with({"--strict"})), 2, {words, "drop --strict"});
+    expect_error(edit(at, with({"--fit", "exact"})), 2,
+                 {"96x64 does not have the aspect of 64x64"});
+    const Outcome chosen = edit(at, with({"--fit", "crop"}));
+    ASSERT_EQ(chosen.code, 0) << chosen.err;
+    EXPECT_EQ(chosen.err.find("aspect"), std::string::npos) << chosen.err;
+  }
+}
+
 TEST(Geometry, InpaintingACropKeepsItsPixels) {
   const Workplace at;
   at.make_picture("a.png", "96x64", "30,10,30,30");

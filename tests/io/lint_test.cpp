@@ -30,6 +30,21 @@ TEST(Lint, DarkLinesOnWhiteAreNamed) {
   EXPECT_TRUE(lint_map(ramp, "depth.png").empty());
 }
 
+TEST(Lint, AnotherAspectIsNamedWithBothSizesAndTheRemedy) {
+  const Image map(96, 64, 3);
+  EXPECT_TRUE(lint_aspect(map, "the map", {48, 32}, Fit::kExact).empty());
+  EXPECT_TRUE(lint_aspect(map, "the map", {50, 33}, Fit::kExact).empty());  // as near as pixels go
+  const std::pair<Fit, const char*> fits[] = {
+      {Fit::kCrop, "cut off evenly"}, {Fit::kStretch, "stretched"}, {Fit::kFill, "given borders"}};
+  for (const auto& [fit, words] : fits) {
+    const auto found = lint_aspect(map, "the map", {64, 64}, fit);
+    ASSERT_EQ(found.size(), 1u);
+    for (const char* part : {"the map is 96x64", "64x64", words, "--fit"}) {
+      EXPECT_NE(found[0].find(part), std::string::npos) << found[0];
+    }
+  }
+}
+
 TEST(Lint, AlphaOverOneColourIsNamed) {
   EXPECT_EQ(lint_picture(mask_to_alpha(box_mask(9, 9, 2, 2, 3, 3, 0))).size(), 1u);
   EXPECT_TRUE(lint_picture(Image(9, 9, 4)).empty());

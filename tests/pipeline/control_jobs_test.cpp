@@ -327,8 +327,16 @@ TEST(Controls, ImpossibleOnesAreUsageErrors) {
   EXPECT_EQ(kind([](ControlUnit& c) { c.curve = {{0.5, 1}, {0.5, 2}}; }), ErrorKind::kUsage);
   EXPECT_EQ(kind([](ControlUnit& c) { c.curve = {{0, NAN}}; }), ErrorKind::kUsage);
   EXPECT_EQ(kind([](ControlUnit& c) { c.layers = {1, 2}; }), ErrorKind::kUsage);
-  EXPECT_EQ(kind([](ControlUnit& c) { c.mask = noise_image(8, 48, 1); }), ErrorKind::kUsage);
-  EXPECT_EQ(kind([](ControlUnit& c) { c.hint = noise_image(8, 48, 1); }), ErrorKind::kUsage);
+  EXPECT_EQ(kind([](ControlUnit& c) {
+              c.mask = noise_image(8, 48, 1);
+              c.fit = Fit::kExact;
+            }),
+            ErrorKind::kUsage);
+  EXPECT_EQ(kind([](ControlUnit& c) {
+              c.hint = noise_image(8, 48, 1);
+              c.fit = Fit::kExact;
+            }),
+            ErrorKind::kUsage);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "dedit/control.h"
 #include "dedit/info.h"
+#include "dedit/lint.h"
 
 namespace dedit {
 namespace {
@@ -166,6 +167,42 @@ TEST(Placement, TheMapIsMadeAtTheSizeItIsUsedAt) {
   EXPECT_EQ(made.notes.back(), "canny: map of 96x72");
 }
 
+TEST(Placement, AMapOfAnotherAspectIsCutOffWhereNoFitWasChosen) {
+  EditRequest r;
+  r.width = r.height = 32;
+  ControlUnit unit;
+  unit.hint = Image(64, 32, 3);
+  unit.mask = Image(64, 32, 1);
+  for (int y = 0; y < 32; ++y) {
+    std::fill_n(unit.hint.row<uint8_t>(y) + 3 * 16, 3 * 32, uint8_t{255});
+    std::fill_n(unit.mask->row<uint8_t>(y) + 16, 32, uint8_t{255});
+  }
+  r.controls = {unit};
+  EXPECT_EQ(lint_controls(r).size(), 2u);
+  const auto place = [&] { return place_control(r, r.controls[0], {}, {32, 32}, kCell); };
+  const auto is_white = [](const Image& image) {
+    return std::all_of(image.data.begin(), image.data.end(),
+                       [](std::byte b) { return b == std::byte{255}; });
+  };
+  EXPECT_EQ(place().geometry.left, -16);
+  EXPECT_TRUE(is_white(place().hint));  // the middle half, at its own scale
+  EXPECT_TRUE(is_white(*place().mask8));
+  r.controls[0].fit = Fit::kStretch;
+  EXPECT_TRUE(lint_controls(r).empty());
+  EXPECT_FALSE(is_white(place().hint));
+  r.controls[0].fit = Fit::kFill;
+  EXPECT_EQ(place().geometry.top, 8);
+  r.controls[0].fit = Fit::kExact;
+  EXPECT_THROW(place(), Error);
+  r.controls[0].fit.reset();
+  r.compat = Compat::kDiffusers;  // which stretches
+  EXPECT_NE(lint_controls(r).at(0).find("stretched"), std::string::npos);
+  r.compat = Compat::kOwn;
+  r.controls[0].hint = Image(64, 64, 3);
+  r.controls[0].mask.reset();
+  EXPECT_TRUE(lint_controls(r).empty());
+}
+
 TEST(Placement, ByDiffusersRuleTheMapIsMadeOfTheCropAndStretched) {
   EditRequest r;
   r.image = Image(64, 48, 3);
@@ -248,19 +285,6 @@ TEST(Placement, SizesFollowTheCrop) {
   r.controls.resize(1);
   r.controls[0].hint = Image(33, 44, 3);
   EXPECT_EQ(result_size(r, 512).height, 44);
-}
-
-TEST(Placement, MapsOfOtherAspectsAreRefusedUnlessTheyAreFitted) {
-  EditRequest r;
-  r.controls.resize(1);
-  r.controls[0].hint = Image(64, 48, 3);
-  const auto place = [&] { return place_control(r, r.controls[0], {}, {64, 64}, kCell); };
-  EXPECT_THROW(place(), Error);
-  r.compat = Compat::kComfy;  // its rule for maps
-  EXPECT_EQ(place().geometry.fit, Fit::kCrop);
-  r.compat = Compat::kOwn;
-  r.controls[0].fit = Fit::kFill;
-  EXPECT_EQ(place().geometry.top, 8);
 }
 
 }  // namespace
