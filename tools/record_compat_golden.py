@@ -7,11 +7,7 @@ Writes tests/data/golden/sd15_compat_jobs.{json,safetensors}, of the form of sd1
 tools/record_golden.py makes; the latents of the last step, and "NAME.image", 0 to 255.
 """
 
-import argparse
-import json
-import os
 import sys
-from unittest import mock
 
 import diffusers
 import numpy as np
@@ -93,27 +89,10 @@ def run_jobs(model, dtype):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = os.path.dirname(os.path.abspath(__file__))
-    p.add_argument("--out", default=os.path.join(here, "..", "tests", "data", "golden"))
-    args = p.parse_args()
-    diffusers.utils.logging.set_verbosity_error()
-    torch.set_grad_enabled(False)
-    torch.set_num_threads(1)
     for job in JOBS.values():
         job.setdefault("seeds", [3])
         job["compat"] = True
-    model = gm.TinyModel("sd15")
-    with mock.patch("torch.randn", rg.single_precision_draws(torch.randn)):
-        exact, results = run_jobs(model, torch.float64), run_jobs(model, torch.float32)
-    description = {"model": model.name, "width": rg.SIZE[0], "height": rg.SIZE[1],
-                   "prompt": rg.PROMPTS[0], "negative_prompt": rg.PROMPTS[1], "jobs": JOBS}
-    with open(os.path.join(args.out, "sd15_compat_jobs.json"), "w", encoding="utf-8") as f:
-        json.dump(description, f, indent=1)
-        f.write("\n")
-    rg.save(os.path.join(args.out, "sd15_compat_jobs.safetensors"), results,
-            rg.errors(results, exact) | rg.versions() | {"script": "tools/record_compat_golden.py"})
+    rg.record_job_file("sd15_compat_jobs", "record_compat_golden.py", __doc__, JOBS, run_jobs)
 
 
 if __name__ == "__main__":

@@ -194,6 +194,30 @@ def record_jobs(model, folder):
                 errors(results, exact) | versions())
 
 
+def record_job_file(name, script, description, jobs, run_jobs):
+    """The main function of a script that records NAME.{json,safetensors}, of the form of sd15_jobs;
+    `run_jobs(model, dtype)` gives the results by name."""
+    p = argparse.ArgumentParser(description=description,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = os.path.dirname(os.path.abspath(__file__))
+    p.add_argument("--out", default=os.path.join(here, "..", "tests", "data", "golden"))
+    args = p.parse_args()
+    diffusers.utils.logging.set_verbosity_error()
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+    model = gm.TinyModel("sd15")
+    with mock.patch("torch.randn", single_precision_draws(torch.randn)):
+        exact, results = run_jobs(model, torch.float64), run_jobs(model, torch.float32)
+    description = {"model": model.name, "width": SIZE[0], "height": SIZE[1], "prompt": PROMPTS[0],
+                   "negative_prompt": PROMPTS[1],
+                   "jobs": {k: v | {"seeds": v.get("seeds", [3])} for k, v in jobs.items()}}
+    with open(os.path.join(args.out, name + ".json"), "w", encoding="utf-8") as f:
+        json.dump(description, f, indent=1)
+        f.write("\n")
+    save(os.path.join(args.out, name + ".safetensors"), results,
+         errors(results, exact) | versions() | {"script": "tools/" + script})
+
+
 def errors(single, exact):
     return {f"error:{k}": f"{(v - exact[k]).abs().max() / exact[k].abs().max():.2e}"
             for k, v in single.items()}

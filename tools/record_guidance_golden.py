@@ -6,16 +6,9 @@ Writes tests/data/golden/sd15_guidance_jobs.{json,safetensors}, of the form of s
 tools/record_golden.py makes; one set of numbers for each job, at the last step.
 """
 
-import argparse
-import json
-import os
-import sys
-from unittest import mock
-
 import diffusers
 import torch
 
-import golden_models as gm
 import record_golden as rg
 
 JOBS = {
@@ -68,27 +61,5 @@ def run_jobs(model, dtype):
     return {f"{name}.0": run_job(model, job) for name, job in JOBS.items()}
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = os.path.dirname(os.path.abspath(__file__))
-    p.add_argument("--out", default=os.path.join(here, "..", "tests", "data", "golden"))
-    args = p.parse_args()
-    diffusers.utils.logging.set_verbosity_error()
-    torch.set_grad_enabled(False)
-    torch.set_num_threads(1)
-    model = gm.TinyModel("sd15")
-    with mock.patch("torch.randn", rg.single_precision_draws(torch.randn)):
-        exact, results = run_jobs(model, torch.float64), run_jobs(model, torch.float32)
-    description = {"model": model.name, "width": rg.SIZE[0], "height": rg.SIZE[1],
-                   "prompt": rg.PROMPTS[0], "negative_prompt": rg.PROMPTS[1],
-                   "jobs": {k: v | {"seeds": [3]} for k, v in JOBS.items()}}
-    with open(os.path.join(args.out, "sd15_guidance_jobs.json"), "w", encoding="utf-8") as f:
-        json.dump(description, f, indent=1)
-        f.write("\n")
-    rg.save(os.path.join(args.out, "sd15_guidance_jobs.safetensors"), results,
-            rg.errors(results, exact) | rg.versions() | {"script": "tools/record_guidance_golden.py"})
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    rg.record_job_file("sd15_guidance_jobs", "record_guidance_golden.py", __doc__, JOBS, run_jobs)

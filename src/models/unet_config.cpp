@@ -132,7 +132,7 @@ UNetConfig parse_unet_config(const std::string& json, const std::string& source)
   const std::string order = config.text("controlnet_conditioning_channel_order", "rgb");
   if (order != "rgb" && order != "bgr") config.fail(str("has an unknown channel order ", order));
   c.hint_is_bgr = order == "bgr";
-  config.require_plain("global_pool_conditions", false);
+  c.pools_residuals = config.flag("global_pool_conditions", false);
   const auto object = nlohmann::json::parse(json);
   if (object.contains("mid_block_type")) read_mid_block(config, c);
   check_divisibility(config, c);

@@ -31,6 +31,7 @@ struct UNetConfig {
   // ControlNetModel only
   std::vector<int> hint_channels = {16, 32, 96, 256};
   bool hint_is_bgr = false;
+  bool pools_residuals = false;  ///< each residual is its mean over all places (shuffle)
 
   int levels() const { return int(block_out_channels.size()); }
   int time_width() const { return 4 * block_out_channels[0]; }

@@ -19,7 +19,12 @@ std::vector<std::string> block_names(const ControlNetModel& net) {
   return names;
 }
 
-std::vector<double> unit_layers(const ControlUnit& unit, const std::string& name, size_t n) {
+std::vector<double> unit_layers(const ControlUnit& unit, const LoadedControl& control) {
+  const size_t n = control.net->zero_convs.size() + 1;
+  const std::string& name = control.name;
+  if (unit.layers.empty() && unit.mode == ControlMode::kGuess && control.pools_residuals) {
+    return {};  // diffusers pools instead of weighing
+  }
   if (unit.layers.empty()) return layer_weights(unit.mode, int(n));
   if (unit.layers.size() == n) return unit.layers;
   throw Error(ErrorKind::kUsage,
@@ -133,6 +138,21 @@ ControlResiduals run_control(Ctx& ctx, const ActiveControl& c, const ControlCall
   return (*c.model->net)(own, in.x, {&in.level.timestep, 1}, conditioning, c.hint_features);
 }
 
+/// Every cell the mean of its row's cells: such a control says what is in a picture, not where.
+Tensor pooled(Ctx& ctx, const Tensor& x) {
+  const int64_t cells = x.dim(1) * x.dim(2), channels = x.dim(3);
+  std::vector<float> values = ops::download(ctx, x);
+  std::vector<double> sums(static_cast<size_t>(channels));
+  for (float* row = values.data(); row < values.data() + values.size(); row += cells * channels) {
+    std::fill(sums.begin(), sums.end(), 0.0);
+    for (int64_t i = 0; i < cells * channels; ++i) sums[size_t(i % channels)] += double(row[i]);
+    for (int64_t i = 0; i < cells * channels; ++i) {
+      row[i] = float(sums[size_t(i % channels)] / double(cells));
+    }
+  }
+  return ops::upload(ctx, values.data(), x.shape(), x.dtype());
+}
+
 void add_energy(Ctx& ctx, const Tensor& added, double factor, ControlTally& tally) {
   double squares = 0;
   for (float v : ops::download(ctx, added)) squares += double(v) * v;
@@ -205,7 +225,8 @@ std::vector<ActiveControl> load_controls(Ctx& ctx, Model::Impl& model, const Edi
         .end = unit.end,
         .curve = unit.curve,
         .skips_negative = unit.mode != ControlMode::kBalanced && unit.mode != ControlMode::kPrompt};
-    c.layers = unit_layers(unit, c.model->name, c.model->net->zero_convs.size() + 1);
+    c.skips_negative |= c.model->pools_residuals;  // as diffusers
+    c.layers = unit_layers(unit, *c.model);
     if (placed.mask8) {
       c.masks = unit_masks(plan, model, *placed.mask8);
       if (is_black(*placed.mask8)) {
@@ -239,6 +260,7 @@ ControlResiduals sum_controls(Ctx& ctx, std::span<const ActiveControl> controls,
     for (size_t i = 0; i < blocks.size(); ++i) {
       Tensor& r = own.by_block.at(blocks[i]);
       const double factor = weights.of(k) * (c.layers.empty() ? 1 : c.layers[i]);
+      if (c.model->pools_residuals) r = pooled(ctx, r);
       if (const Tensor cells = weights.by_cell(ctx, k, r.dim(1), r.dim(2))) {
         r = ops::blend(ctx, cells, r, zeros_like(ctx, r));
       }

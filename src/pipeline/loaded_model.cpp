@@ -129,6 +129,7 @@ std::shared_ptr<const LoadedControl> Model::Impl::control(const std::string& giv
   loaded->name = base_name(where);
   loaded->fingerprint = dedit::fingerprint(component);
   loaded->hint_is_bgr = config.hint_is_bgr;
+  loaded->pools_residuals = config.pools_residuals;
   loaded->net = build<ControlNetModel>({backend.get(), dtype}, component, config);
   slot = loaded;
   return slot;

@@ -22,6 +22,7 @@ struct LoadedControl {
   std::string name;  ///< folder or file name, for the recipe
   std::string fingerprint;
   bool hint_is_bgr = false;
+  bool pools_residuals = false;
   std::unique_ptr<const ControlNetModel> net;
 };
 

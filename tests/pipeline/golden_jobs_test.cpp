@@ -73,6 +73,14 @@ json read_json(const std::string& path) {
   return json::parse(file);
 }
 
+/// Sets a field of the config of a ControlNet's folder.
+void set_pooling(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  json config = read_json(path);
+  config["global_pool_conditions"] = true;
+  std::ofstream(path) << config;
+}
+
 /// The recorded step list's last entry.
 std::vector<float> last_step(const TensorValue& steps) {
   const int64_t n = int64_t(steps.values.size()) / steps.shape[0];
@@ -127,6 +135,7 @@ class GoldenJob : public ::testing::TestWithParam<const char*> {
       if (job.contains("start")) unit.start = job["start"][i];
       if (job.contains("end")) unit.end = job["end"][i];
       if (job.value("guess", false)) unit.mode = ControlMode::kGuess;
+      if (job.value("pools", false)) set_pooling(unit.model);
       r.controls.push_back(unit);
     }
     return r;
@@ -185,7 +194,8 @@ INSTANTIATE_TEST_SUITE_P(Compat, GoldenJob,
 INSTANTIATE_TEST_SUITE_P(Controls, GoldenJob,
                          ::testing::Values("guess", "guess_window", "guess_guidance_1", "guess_two",
                                            "guess_img2img", "guess_inpaint", "two_alike",
-                                           "two_img2img", "two_inpaint"),
+                                           "two_img2img", "two_inpaint", "pooled", "pooled_guess",
+                                           "pooled_guidance_1", "pooled_two"),
                          [](const auto& test) { return std::string(test.param); });
 
 INSTANTIATE_TEST_SUITE_P(Jobs, GoldenJob,
