@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(g++ cmake ninja-build pkg-config libdnnl-dev libopencv-dev libeigen3-dev libboost-math-dev
           nlohmann-json3-dev libspdlog-dev libcli11-dev libpng-dev libssl-dev libutf8proc-dev)
 if [[ ${1:-} == --tests ]]; then
-  packages+=(libgtest-dev libgmock-dev clang-format-14 git)
+  packages+=(libgtest-dev libgmock-dev libboost-context-dev clang-format-14 git)
 fi
 
 missing=()

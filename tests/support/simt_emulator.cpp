@@ -1,0 +1,290 @@
+#include "support/simt_emulator.h"
+
+#include <boost/context/fiber.hpp>
+#include <boost/context/fixedsize_stack.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/parallel.h"
+
+namespace dedit::simt {
+namespace {
+
+namespace context = boost::context;
+
+constexpr int kLanes = 32;
+constexpr size_t kStackBytes = 128 << 10;
+constexpr size_t kExchangeBytes = 64;
+constexpr int kNamedBarriers = 16;
+
+struct Copy {
+  void* to;
+  const void* from;
+  size_t bytes;
+};
+
+struct Barrier {
+  int arrived = 0;
+  int64_t passed = 0;
+};
+
+struct Thread {
+  Indices at;
+  int warp = 0, lane = 0;
+  bool done = false;
+  context::fiber fiber, scheduler;
+  std::function<bool()> ready;  // what it waits for; empty if it may go on
+  std::vector<Copy> open_copies;
+  std::deque<std::vector<Copy>> copy_groups;
+  int64_t exchanges = 0;
+};
+
+struct Warp {
+  std::vector<Thread*> lanes;
+  Barrier barrier;
+  std::byte slots[2][kLanes][kExchangeBytes];
+};
+
+struct Block {
+  std::vector<std::unique_ptr<Thread>> threads;
+  std::vector<Warp> warps;
+  Barrier barrier, named[kNamedBarriers];
+  int live = 0;
+  std::unique_ptr<std::byte[]> shared;
+  std::byte* shared_start = nullptr;
+};
+
+bool reversed = false;
+thread_local Block* block = nullptr;
+thread_local Thread* self = nullptr;
+
+[[noreturn]] void fail(const char* why) {
+  std::fprintf(stderr, "simt: %s\n", why);
+  std::abort();
+}
+
+void pause() {
+  self->scheduler = std::move(self->scheduler).resume();
+}
+
+// Arrives and waits for the others; `expected` may shrink while threads end.
+template <class Expected>
+void arrive_and_wait(Barrier& barrier, const Expected& expected) {
+  const int64_t mine = barrier.passed;
+  ++barrier.arrived;
+  wait_until([&barrier, mine, expected] {
+    if (barrier.passed != mine) return true;
+    if (barrier.arrived < expected()) return false;
+    barrier.arrived = 0;
+    ++barrier.passed;
+    return true;
+  });
+}
+
+void finish(Copy& copy) {
+  if (copy.from) {
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  } else {
+    std::memset(copy.to, 0, copy.bytes);
+  }
+}
+
+// One turn of a thread; false if it cannot go on yet.
+bool turn(Thread& thread) {
+  if (thread.done) return false;
+  if (thread.ready && !thread.ready()) return false;
+  thread.ready = nullptr;
+  self = &thread;
+  thread.fiber = std::move(thread.fiber).resume();
+  self = nullptr;
+  if (!thread.fiber) {
+    thread.done = true;
+    --block->live;
+  }
+  return true;
+}
+
+// A warp goes on while it can, so that lanes meet without a round through the whole block.
+bool run_warp(Warp& warp) {
+  bool any = false;
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (int i = 0; i < int(warp.lanes.size()); ++i) {
+      const int at = reversed ? int(warp.lanes.size()) - 1 - i : i;
+      progress |= turn(*warp.lanes[size_t(at)]);
+    }
+    any |= progress;
+  }
+  return any;
+}
+
+void make_threads(Block& b, const dim3& size, const std::function<void()>& body) {
+  for (unsigned z = 0; z < size.z; ++z) {
+    for (unsigned y = 0; y < size.y; ++y) {
+      for (unsigned x = 0; x < size.x; ++x) {
+        auto thread = std::make_unique<Thread>();
+        const int index = int(b.threads.size());
+        thread->at.thread = dim3(x, y, z);
+        thread->at.block_size = size;
+        thread->warp = index / kLanes;
+        thread->lane = index % kLanes;
+        Thread* t = thread.get();
+        t->fiber = context::fiber(std::allocator_arg, context::fixedsize_stack(kStackBytes),
+                                  [t, &body](context::fiber&& scheduler) {
+                                    t->scheduler = std::move(scheduler);
+                                    body();
+                                    return std::move(t->scheduler);
+                                  });
+        b.threads.push_back(std::move(thread));
+      }
+    }
+  }
+  b.live = int(b.threads.size());
+  b.warps.resize(size_t(b.live + kLanes - 1) / kLanes);
+  for (auto& thread : b.threads) b.warps[size_t(thread->warp)].lanes.push_back(thread.get());
+}
+
+void run_block(const dim3& blocks, const dim3& threads, size_t shared_bytes, int64_t index,
+               const std::function<void()>& body) {
+  constexpr size_t kAlignment = 1024;
+  Block b;
+  make_threads(b, threads, body);
+  const auto i = unsigned(index);
+  for (auto& thread : b.threads) {
+    thread->at.block = dim3(i % blocks.x, i / blocks.x % blocks.y, i / blocks.x / blocks.y);
+    thread->at.grid_size = blocks;
+  }
+  // Not cleared on a GPU either: 0xff is NaN in every type, so that what nobody wrote shows.
+  size_t space = shared_bytes + kAlignment;
+  b.shared.reset(new std::byte[space]);
+  void* start = b.shared.get();
+  b.shared_start = static_cast<std::byte*>(std::align(kAlignment, shared_bytes, start, space));
+  std::memset(b.shared_start, 0xff, shared_bytes);
+  block = &b;
+  while (b.live > 0) {
+    bool progress = false;
+    for (size_t w = 0; w < b.warps.size(); ++w) {
+      progress |= run_warp(b.warps[reversed ? b.warps.size() - 1 - w : w]);
+    }
+    if (!progress) fail("the threads of a block wait for each other");
+  }
+  block = nullptr;
+}
+
+Warp& my_warp() {
+  return block->warps[size_t(self->warp)];
+}
+
+}  // namespace
+
+void run(const dim3& blocks, const dim3& threads, size_t shared_bytes,
+         const std::function<void()>& thread) {
+  constexpr size_t kMostShared = 227 << 10, kMostThreads = 1024, kMostYz = 65535;
+  if (size_t(threads.x) * threads.y * threads.z > kMostThreads) fail("too many threads a block");
+  if (shared_bytes > kMostShared) fail("too much shared memory");
+  if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) fail("an empty grid");
+  if (blocks.y > kMostYz || blocks.z > kMostYz) fail("a grid too large in y or z");
+  const int64_t n = int64_t(blocks.x) * blocks.y * blocks.z;
+  parallel_for(n, [&](int64_t i) {
+    run_block(blocks, threads, shared_bytes, reversed ? n - 1 - i : i, thread);
+  });
+}
+
+void set_reverse(bool reverse) {
+  reversed = reverse;
+}
+
+const Indices& indices() {
+  return self->at;
+}
+
+std::byte* dynamic_shared() {
+  return block->shared_start;
+}
+
+int lane() {
+  return self->lane;
+}
+
+void wait_until(const std::function<bool()>& ready) {
+  if (ready()) return;
+  self->ready = ready;
+  pause();
+}
+
+void sync_block() {
+  arrive_and_wait(block->barrier, [] { return block->live; });
+}
+
+void sync_named(int barrier, int count) {
+  if (barrier < 0 || barrier >= kNamedBarriers) fail("no such barrier");
+  arrive_and_wait(block->named[barrier], [count] { return count; });
+}
+
+void sync_warp(uint32_t mask) {
+  arrive_and_wait(my_warp().barrier, [warp = &my_warp(), mask] {
+    int n = 0;
+    for (const Thread* t : warp->lanes) n += !t->done && (mask >> t->lane & 1);
+    return n;
+  });
+}
+
+// Two sets of slots in turn: who is one exchange ahead does not overwrite what others still read.
+void exchange(uint32_t mask, const void* mine, size_t bytes, int source, void* theirs) {
+  if (bytes > kExchangeBytes) fail("too much in one exchange");
+  auto& slots = my_warp().slots[self->exchanges++ % 2];
+  std::memcpy(slots[self->lane], mine, bytes);
+  sync_warp(mask);
+  std::memcpy(theirs, slots[source], bytes);
+}
+
+void gather(const void* mine, size_t bytes, void* all) {
+  if (bytes > kExchangeBytes) fail("too much in one exchange");
+  auto& slots = my_warp().slots[self->exchanges++ % 2];
+  std::memcpy(slots[self->lane], mine, bytes);
+  sync_warp();
+  for (size_t i = 0; i < kLanes; ++i) {
+    std::memcpy(static_cast<std::byte*>(all) + i * bytes, slots[i], bytes);
+  }
+}
+
+void load_matrices(uint32_t (&r)[4], const void* row, bool transposed) {
+  if (reinterpret_cast<uintptr_t>(row) % 16 != 0)
+    fail("ldmatrix of an address that is no multiple of 16");
+  const void* rows[kLanes];
+  gather(&row, sizeof row, rows);
+  const int group = self->lane / 4, t = self->lane % 4;
+  for (int m = 0; m < 4; ++m) {
+    uint16_t pair[2];
+    for (int i = 0; i < 2; ++i) {
+      const int from_row = transposed ? 2 * t + i : group, column = transposed ? group : 2 * t + i;
+      std::memcpy(&pair[i], static_cast<const uint16_t*>(rows[m * 8 + from_row]) + column, 2);
+    }
+    r[m] = pair[0] | uint32_t(pair[1]) << 16;
+  }
+}
+
+void copy_async(void* shared, const void* from, size_t bytes) {
+  if (reinterpret_cast<uintptr_t>(shared) % bytes != 0 ||
+      reinterpret_cast<uintptr_t>(from) % bytes != 0) {
+    fail("cp.async of an address that is no multiple of its size");
+  }
+  self->open_copies.push_back({shared, from, bytes});
+}
+
+void copy_async_commit() {
+  self->copy_groups.push_back(std::move(self->open_copies));
+  self->open_copies.clear();
+}
+
+void copy_async_wait(int groups_left) {
+  while (int(self->copy_groups.size()) > groups_left) {
+    for (Copy& copy : self->copy_groups.front()) finish(copy);
+    self->copy_groups.pop_front();
+  }
+}
+
+}  // namespace dedit::simt

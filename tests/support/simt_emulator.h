@@ -1,0 +1,136 @@
+// Emulates the parts of CUDA that kernels/cuda uses, on the CPU: the threads of a block are fibers
+// that run until they wait for each other, blocks are spread over the cores. It is for tests:
+// correct, and slow (about 10 ns a switch).
+//
+// What it catches: wrong index maps, sums and fragment layouts; reads before a copy was waited for
+// (asynchronous copies take effect only when they are waited for, at the latest possible moment);
+// reads and writes past a buffer under the address sanitizer; threads that wait for each other for
+// ever (it aborts with a message); and, since set_reverse() runs blocks and threads in the opposite
+// order, most missing barriers, which give other results then.
+// What it cannot: rounding of the GPU's own functions, memory ordering, speed.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+// CUDA's words. __shared__ variables belong to the block that a core is working on.
+#define __global__
+#define __device__
+#define __host__
+#define __shared__ static thread_local
+#define __launch_bounds__(...)
+#define __restrict__ __restrict
+#define __forceinline__ inline
+#define __align__(n) alignas(n)
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+namespace dedit::simt {
+
+/// Runs `thread` once for every thread of the grid.
+void run(const dim3& blocks, const dim3& threads, size_t shared_bytes,
+         const std::function<void()>& thread);
+
+/// Blocks and threads from last to first, in every later run.
+void set_reverse(bool reverse);
+
+struct Indices {
+  dim3 thread, block, block_size, grid_size;
+};
+/// Of the running thread.
+const Indices& indices();
+
+std::byte* dynamic_shared();
+
+// Barriers: of the block, of `count` threads under a number, of the lanes in `mask`.
+void sync_block();
+void sync_named(int barrier, int count);
+void sync_warp(uint32_t mask = 0xffffffffu);
+
+/// Lets other threads run until ready() holds; for barriers in memory.
+void wait_until(const std::function<bool()>& ready);
+
+/// The number of the running thread in its warp, 0 to 31.
+int lane();
+
+/// What lane `source` of the warp passes in the same call. All lanes of `mask` call together.
+void exchange(uint32_t mask, const void* mine, size_t bytes, int source, void* theirs);
+/// What all 32 lanes pass, in order; at most 64 bytes each. All lanes call together.
+void gather(const void* mine, size_t bytes, void* all);
+
+void load_matrices(uint32_t (&r)[4], const void* row, bool transposed);
+
+/// `from` null: zeros.
+void copy_async(void* shared, const void* from, size_t bytes);
+void copy_async_commit();
+void copy_async_wait(int groups_left);
+
+template <class ToFloat>
+void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                 const ToFloat& value) {
+  struct Fragment {
+    uint32_t a[4], b[2];
+  } mine, all[32];
+  std::memcpy(mine.a, a, sizeof mine.a);
+  std::memcpy(mine.b, b, sizeof mine.b);
+  gather(&mine, sizeof mine, all);
+  const int group = lane() / 4, t = lane() % 4;
+  for (int i = 0; i < 4; ++i) {
+    const int row = group + (i / 2) * 8, column = 2 * t + i % 2;
+    for (int k = 0; k < 16; ++k) {
+      const int of_k = k % 8 / 2, half = k % 2 * 16;
+      const uint32_t left = all[row % 8 * 4 + of_k].a[row / 8 + k / 8 * 2];
+      const uint32_t right = all[column * 4 + of_k].b[k / 8];
+      d[i] += value(uint16_t(left >> half)) * value(uint16_t(right >> half));
+    }
+  }
+}
+
+template <class T>
+T shuffle(uint32_t mask, T value, int source) {
+  T other;
+  exchange(mask, &value, sizeof value, source, &other);
+  return other;
+}
+
+}  // namespace dedit::simt
+
+#define threadIdx (::dedit::simt::indices().thread)
+#define blockIdx (::dedit::simt::indices().block)
+#define blockDim (::dedit::simt::indices().block_size)
+#define gridDim (::dedit::simt::indices().grid_size)
+
+inline void __syncthreads() {
+  dedit::simt::sync_block();
+}
+inline void __syncwarp(uint32_t mask = 0xffffffffu) {
+  dedit::simt::sync_warp(mask);
+}
+template <class T>
+T __shfl_sync(uint32_t mask, T value, int source) {
+  return dedit::simt::shuffle(mask, value, source & 31);
+}
+template <class T>
+T __shfl_xor_sync(uint32_t mask, T value, int lanes) {
+  return dedit::simt::shuffle(mask, value, dedit::simt::lane() ^ lanes);
+}
+template <class T>
+T __shfl_down_sync(uint32_t mask, T value, int lanes) {
+  const int source = dedit::simt::lane() + lanes;
+  return dedit::simt::shuffle(mask, value, source < 32 ? source : dedit::simt::lane());
+}
+inline float rsqrtf(float x) {
+  return 1 / std::sqrt(x);
+}
+inline float __fdividef(float a, float b) {
+  return a / b;
+}
+inline float __expf(float x) {
+  return std::exp(x);
+}
