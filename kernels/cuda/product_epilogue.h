@@ -1,0 +1,149 @@
+// What follows the sums of a product, shared by all its kernels: biases, activation, residual and
+// the store, eight columns of a row at a time; how the lanes of a tensor core's fragment come to
+// hold eight columns; and the second pass of a product whose sum is split.
+#pragma once
+
+#include "cuda/math.h"
+#include "cuda/product.h"
+#include "cuda/types.h"
+
+namespace dedit::cuda {
+
+/// ProductArgs as the kernels take them.
+template <class T>
+struct Epilogue {
+  const float* bias;
+  const float* row_bias;
+  int row_bias_step;
+  int rows, rows_per_image;
+  int sums;     ///< columns of the product
+  int columns;  ///< of y: sums, or half of them with GEGLU
+  Activation activation;
+  const T* residual;
+  T* y;
+};
+
+template <class T>
+Epilogue<T> epilogue_of(const ProductArgs& a) {
+  const int64_t pixels = a.out_height * a.out_width;
+  return {.bias = a.bias,
+          .row_bias = a.row_bias,
+          .row_bias_step = int(a.row_bias_step),
+          .rows = int(a.batch * pixels),
+          .rows_per_image = int(pixels),
+          .sums = int(a.out),
+          .columns = int(a.geglu ? a.out / 2 : a.out),
+          .activation = a.activation,
+          .residual = static_cast<const T*>(a.residual),
+          .y = static_cast<T*>(a.y)};
+}
+
+/// v = p[0, 8), where only the first n elements exist (the others are 0); 16 bytes at a time where
+/// `wide`: p is then a multiple of 16.
+template <class T>
+DEDIT_HOST_DEVICE void load_eight(float (&v)[8], const T* p, int n, bool wide) {
+  if (wide && n >= 8) {
+    for (int i = 0; i < 8; i += kWide<T>) {
+      const auto part = *reinterpret_cast<const Vec<T, kWide<T>>*>(p + i);
+      for (int j = 0; j < kWide<T>; ++j) v[i + j] = to_float(part.v[j]);
+    }
+  } else {
+    for (int i = 0; i < 8; ++i) v[i] = i < n ? to_float(p[i]) : 0;
+  }
+}
+
+/// p[0, n) = v, likewise.
+template <class T>
+DEDIT_HOST_DEVICE void store_eight(T* p, const float (&v)[8], int n, bool wide) {
+  if (wide && n >= 8) {
+    for (int i = 0; i < 8; i += kWide<T>) {
+      Vec<T, kWide<T>> part;
+      for (int j = 0; j < kWide<T>; ++j) part.v[j] = from_float<T>(v[i + j]);
+      *reinterpret_cast<Vec<T, kWide<T>>*>(p + i) = part;
+    }
+  } else {
+    for (int i = 0; i < 8; ++i) {
+      if (i < n) p[i] = from_float<T>(v[i]);
+    }
+  }
+}
+
+/// The residual of columns [column, column + 8) of a row: loaded apart, ahead of the stores of
+/// other rows, which the compiler must not move it over since y may be the residual.
+template <class T>
+DEDIT_HOST_DEVICE void load_residual(float (&v)[8], const Epilogue<T>& e, int row, int column) {
+  const bool any = e.residual && row < e.rows && column < e.columns;
+  const T* p = any ? e.residual + int64_t(row) * e.columns + column : nullptr;
+  load_eight(v, p, any ? e.columns - column : 0, e.columns % 8 == 0);
+}
+
+/// Finishes and stores columns [column, column + 8) of a row; nothing outside of y. Not for GEGLU.
+template <class T>
+DEDIT_HOST_DEVICE void finish_eight(const Epilogue<T>& e, int row, int column, float (&v)[8],
+                                    const float (&residual)[8]) {
+  if (row >= e.rows || column >= e.columns) return;
+  const int n = e.columns - column;
+  const bool wide = e.columns % 8 == 0;
+  float addend[8];
+  if (e.bias) {
+    load_eight(addend, e.bias + column, n, wide);
+    for (int i = 0; i < 8; ++i) v[i] += addend[i];
+  }
+  if (e.row_bias) {
+    const int64_t image = row / e.rows_per_image;
+    load_eight(addend, e.row_bias + image * e.row_bias_step + column, n, wide);
+    for (int i = 0; i < 8; ++i) v[i] += addend[i];
+  }
+  for (int i = 0; i < 8; ++i) v[i] = activate(v[i], e.activation) + residual[i];
+  store_eight(e.y + int64_t(row) * e.columns + column, v, n, wide);
+}
+
+/// (value + its bias) * gelu(gate + its bias), for column `column` of y.
+template <class T>
+DEDIT_HOST_DEVICE float finish_geglu(const Epilogue<T>& e, int column, float value, float gate) {
+  if (e.bias && column < e.columns) {
+    value += e.bias[column];
+    gate += e.bias[e.columns + column];
+  }
+  return value * gelu(gate);
+}
+
+/// Of four matrices of 8 columns, lane t of each quad holds columns 2t and 2t + 1 of one row (as in
+/// the accumulators of mma and wgmma); afterwards it holds all 8 columns of matrix t in v. All
+/// lanes call together.
+__device__ inline void gather_quad(const float (&pairs)[4][2], float (&v)[8]) {
+  const bool odd = threadIdx.x % 2 != 0, high = threadIdx.x % 4 / 2 != 0;
+  float half[2][4];  // of matrices 2i + odd: the columns of lanes t & 2 and t | 1
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 2; ++j) {
+      const float even_one = pairs[2 * i][j], odd_one = pairs[2 * i + 1][j];
+      const float other = __shfl_xor_sync(0xffffffffu, odd ? even_one : odd_one, 1);
+      half[i][j] = odd ? other : even_one;
+      half[i][2 + j] = odd ? odd_one : other;
+    }
+  }
+  for (int j = 0; j < 4; ++j) {
+    const float other = __shfl_xor_sync(0xffffffffu, high ? half[0][j] : half[1][j], 2);
+    v[j] = high ? other : half[0][j];
+    v[4 + j] = high ? half[1][j] : other;
+  }
+}
+
+/// Partial sums of a split product in the workspace: [split][rows][sums] f32.
+inline size_t split_bytes(int64_t rows, int64_t sums, int split) {
+  return split > 1 ? size_t(split * rows * sums) * sizeof(float) : 0;
+}
+
+/// Stores columns [column, column + 8) of a row of part `part`.
+template <class T>
+DEDIT_HOST_DEVICE void store_partial(const Epilogue<T>& e, float* partial, int part, int row,
+                                     int column, const float (&v)[8]) {
+  if (row >= e.rows || column >= e.sums) return;
+  store_eight(partial + (int64_t(part) * e.rows + row) * e.sums + column, v, e.sums - column,
+              e.sums % 8 == 0);
+}
+
+/// The second pass: sums the parts in order and does what `args` says follows (GEGLU too).
+void finish_split(Stream stream, const ProductArgs& args, const float* partial, int split);
+
+}  // namespace dedit::cuda
