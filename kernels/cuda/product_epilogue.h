@@ -38,32 +38,59 @@ Epilogue<T> epilogue_of(const ProductArgs& a) {
           .y = static_cast<T*>(a.y)};
 }
 
-/// v = p[0, 8), where only the first n elements exist (the others are 0); 16 bytes at a time where
-/// `wide`: p is then a multiple of 16.
+/// Eight neighbours of a row, as they are stored.
 template <class T>
-DEDIT_HOST_DEVICE void load_eight(float (&v)[8], const T* p, int n, bool wide) {
-  if (wide && n >= 8) {
-    for (int i = 0; i < 8; i += kWide<T>) {
-      const auto part = *reinterpret_cast<const Vec<T, kWide<T>>*>(p + i);
-      for (int j = 0; j < kWide<T>; ++j) v[i + j] = to_float(part.v[j]);
+struct Eight {
+  Vec<T, kWide<T>> parts[8 / kWide<T>];
+};
+
+template <class V>
+DEDIT_HOST_DEVICE V load_constant(const V* p) {
+#ifdef __CUDA_ARCH__
+  static_assert(sizeof(V) == 16);
+  const uint4 bits = __ldg(reinterpret_cast<const uint4*>(p));
+  return reinterpret_cast<const V&>(bits);
+#else
+  return *p;
+#endif
+}
+
+/// p[0, 8), where only the first n elements exist (the others are 0); 16 bytes at a time where
+/// `wide`: p is then a multiple of 16. `constant`: the kernel does not write there.
+template <class T>
+DEDIT_HOST_DEVICE Eight<T> load_eight(const T* p, int n, bool wide, bool constant = false) {
+  Eight<T> v = {};
+  for (int i = 0; i < 8 / kWide<T>; ++i) {
+    const T* part = p + i * kWide<T>;
+    if (wide && n >= 8) {
+      const auto* whole = reinterpret_cast<const Vec<T, kWide<T>>*>(part);
+      v.parts[i] = constant ? load_constant(whole) : *whole;
+    } else {
+      for (int j = 0; j < kWide<T>; ++j) {
+        if (i * kWide<T> + j < n) v.parts[i].v[j] = part[j];
+      }
     }
-  } else {
-    for (int i = 0; i < 8; ++i) v[i] = i < n ? to_float(p[i]) : 0;
   }
+  return v;
+}
+
+template <class T>
+DEDIT_HOST_DEVICE void add_eight(float (&sum)[8], const Eight<T>& v) {
+  for (int i = 0; i < 8; ++i) sum[i] += to_float(v.parts[i / kWide<T>].v[i % kWide<T>]);
 }
 
 /// p[0, n) = v, likewise.
 template <class T>
 DEDIT_HOST_DEVICE void store_eight(T* p, const float (&v)[8], int n, bool wide) {
-  if (wide && n >= 8) {
-    for (int i = 0; i < 8; i += kWide<T>) {
-      Vec<T, kWide<T>> part;
-      for (int j = 0; j < kWide<T>; ++j) part.v[j] = from_float<T>(v[i + j]);
-      *reinterpret_cast<Vec<T, kWide<T>>*>(p + i) = part;
-    }
-  } else {
-    for (int i = 0; i < 8; ++i) {
-      if (i < n) p[i] = from_float<T>(v[i]);
+  for (int i = 0; i < 8 / kWide<T>; ++i) {
+    Vec<T, kWide<T>> part;
+    for (int j = 0; j < kWide<T>; ++j) part.v[j] = from_float<T>(v[i * kWide<T> + j]);
+    if (wide && n >= 8) {
+      *reinterpret_cast<Vec<T, kWide<T>>*>(p + i * kWide<T>) = part;
+    } else {
+      for (int j = 0; j < kWide<T>; ++j) {
+        if (i * kWide<T> + j < n) p[i * kWide<T> + j] = part.v[j];
+      }
     }
   }
 }
@@ -71,30 +98,28 @@ DEDIT_HOST_DEVICE void store_eight(T* p, const float (&v)[8], int n, bool wide) 
 /// The residual of columns [column, column + 8) of a row: loaded apart, ahead of the stores of
 /// other rows, which the compiler must not move it over since y may be the residual.
 template <class T>
-DEDIT_HOST_DEVICE void load_residual(float (&v)[8], const Epilogue<T>& e, int row, int column) {
-  const bool any = e.residual && row < e.rows && column < e.columns;
-  const T* p = any ? e.residual + int64_t(row) * e.columns + column : nullptr;
-  load_eight(v, p, any ? e.columns - column : 0, e.columns % 8 == 0);
+DEDIT_HOST_DEVICE Eight<T> load_residual(const Epilogue<T>& e, int row, int column) {
+  if (!e.residual || row >= e.rows || column >= e.columns) return {};
+  return load_eight(e.residual + int64_t(row) * e.columns + column, e.columns - column,
+                    e.columns % 8 == 0);
 }
 
 /// Finishes and stores columns [column, column + 8) of a row; nothing outside of y. Not for GEGLU.
 template <class T>
 DEDIT_HOST_DEVICE void finish_eight(const Epilogue<T>& e, int row, int column, float (&v)[8],
-                                    const float (&residual)[8]) {
+                                    const Eight<T>& residual) {
   if (row >= e.rows || column >= e.columns) return;
   const int n = e.columns - column;
   const bool wide = e.columns % 8 == 0;
-  float addend[8];
-  if (e.bias) {
-    load_eight(addend, e.bias + column, n, wide);
-    for (int i = 0; i < 8; ++i) v[i] += addend[i];
-  }
+  if (e.bias) add_eight(v, load_eight(e.bias + column, n, wide, true));
   if (e.row_bias) {
     const int64_t image = row / e.rows_per_image;
-    load_eight(addend, e.row_bias + image * e.row_bias_step + column, n, wide);
-    for (int i = 0; i < 8; ++i) v[i] += addend[i];
+    add_eight(v, load_eight(e.row_bias + image * e.row_bias_step + column, n, wide, true));
   }
-  for (int i = 0; i < 8; ++i) v[i] = activate(v[i], e.activation) + residual[i];
+  if (e.activation != Activation::kNone) {
+    for (float& x : v) x = activate(x, e.activation);
+  }
+  add_eight(v, residual);
   store_eight(e.y + int64_t(row) * e.columns + column, v, n, wide);
 }
 

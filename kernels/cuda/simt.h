@@ -16,10 +16,13 @@
 #include <cuda_runtime.h>
 
 #define DEDIT_HOST_DEVICE __host__ __device__
+/// Before a loop over registers.
+#define DEDIT_UNROLL _Pragma("unroll")
 #else
 #include "support/simt_emulator.h"
 
 #define DEDIT_HOST_DEVICE
+#define DEDIT_UNROLL
 #endif
 
 namespace dedit::cuda {

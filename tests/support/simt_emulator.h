@@ -75,19 +75,19 @@ template <class ToFloat>
 void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                  const ToFloat& value) {
   struct Fragment {
-    uint32_t a[4], b[2];
+    float a[8],
+        b[4];  // columns (of b: rows) 2t, 2t + 1, and so on: the halves of each word in turn
   } mine, all[32];
-  std::memcpy(mine.a, a, sizeof mine.a);
-  std::memcpy(mine.b, b, sizeof mine.b);
+  for (int i = 0; i < 8; ++i) mine.a[i] = value(uint16_t(a[i / 2] >> i % 2 * 16));
+  for (int i = 0; i < 4; ++i) mine.b[i] = value(uint16_t(b[i / 2] >> i % 2 * 16));
   gather(&mine, sizeof mine, all);
   const int group = lane() / 4, t = lane() % 4;
   for (int i = 0; i < 4; ++i) {
     const int row = group + (i / 2) * 8, column = 2 * t + i % 2;
     for (int k = 0; k < 16; ++k) {
-      const int of_k = k % 8 / 2, half = k % 2 * 16;
-      const uint32_t left = all[row % 8 * 4 + of_k].a[row / 8 + k / 8 * 2];
-      const uint32_t right = all[column * 4 + of_k].b[k / 8];
-      d[i] += value(uint16_t(left >> half)) * value(uint16_t(right >> half));
+      const int of_k = k % 8 / 2;
+      d[i] += all[row % 8 * 4 + of_k].a[(row / 8 + k / 8 * 2) * 2 + k % 2] *
+              all[column * 4 + of_k].b[k / 8 * 2 + k % 2];
     }
   }
 }

@@ -1,0 +1,122 @@
+// Products in f32 without tensor cores: blocks of 64x64, a thread 4 rows and 8 columns.
+#include "cuda/product_kernel.h"
+
+namespace dedit::cuda {
+namespace {
+
+constexpr int kM = 64, kN = 64, kK = 16, kThreads = 128;
+constexpr int kApart = kThreads / kK, kLoads = kM / kApart;  // a thread loads one column's elements
+constexpr int kPadded = kM + 4;  // neighbouring columns lie in other banks
+constexpr int kGegluGroup = 8;   // a thread's columns: four values and their gates
+constexpr ProductTile kTiles[] = {
+    {.m = kM, .n = kN, .k = kK, .rate = 48, .resident = 4, .geglu = true}};
+static_assert(kM == kN);
+
+struct Shared {
+  float left[2][kK][kPadded], right[2][kK][kPadded];
+  GatherRow rows[kM];
+};
+
+// Elements of one step on their way from global to shared memory.
+struct Loads {
+  float left[kLoads], right[kLoads];
+};
+
+struct Loader {
+  GatherWalk<float, kLoads> walk;
+  const float* weights[kLoads];  // null past the last row
+  int k, end_k;
+
+  __device__ Loader(const KernelArgs<float>& a, const ProductPlace& at, const GatherRow* rows)
+      : k(at.first_k + int(threadIdx.x) % kK), end_k(at.end_k) {
+    walk.start(a.gather, rows, kApart, k);
+    for (int i = 0; i < kLoads; ++i) {
+      int row = at.weight + int(threadIdx.x) / kK + i * kApart;
+      if (a.geglu) row = geglu_weight_row(row, kGegluGroup, a.epilogue.sums);
+      weights[i] = row < a.epilogue.sums ? a.weights + int64_t(row) * a.k : nullptr;
+    }
+  }
+
+  __device__ void load(const KernelArgs<float>& a, const GatherRow* rows, Loads& loads) {
+    const auto source = gather_source(a.gather, a.x, a.x2, walk.column.channel);
+    const bool inside = k < end_k;
+    for (int i = 0; i < kLoads; ++i) {
+      const int pixel = walk.pixels[i];
+      loads.left[i] =
+          inside && pixel >= 0 ? source.base[int64_t(pixel) * source.stride + source.channel] : 0;
+      loads.right[i] = inside && weights[i] ? weights[i][k] : 0;
+    }
+    k += kK;
+    walk.advance(a.gather, rows, kApart, kK);
+  }
+};
+
+__device__ void store(Shared& shared, int buffer, const Loads& loads) {
+  const int column = int(threadIdx.x) % kK, row = int(threadIdx.x) / kK;
+  for (int i = 0; i < kLoads; ++i) {
+    shared.left[buffer][column][row + i * kApart] = loads.left[i];
+    shared.right[buffer][column][row + i * kApart] = loads.right[i];
+  }
+}
+
+__device__ void multiply(const Shared& shared, int buffer, int row, int column,
+                         float (&sums)[4][8]) {
+  for (int k = 0; k < kK; ++k) {
+    const auto left = *reinterpret_cast<const Vec<float, 4>*>(&shared.left[buffer][k][row]);
+    const auto right = load_eight(&shared.right[buffer][k][column], 8, true);
+    for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < 8; ++j) sums[i][j] += left.v[i] * right.parts[j / 4].v[j % 4];
+    }
+  }
+}
+
+__device__ void finish(const KernelArgs<float>& a, int row, int column, float (&v)[8]) {
+  const auto& e = a.epilogue;
+  if (a.partial) return store_partial(e, a.partial, int(blockIdx.y), row, column, v);
+  if (!a.geglu) return finish_eight(e, row, column, v, load_residual(e, row, column));
+  if (row >= e.rows) return;
+  for (int i = 0; i < 4; ++i) {
+    const int y_column = column / 2 + i;
+    if (y_column >= e.columns) return;
+    e.y[int64_t(row) * e.columns + y_column] = finish_geglu(e, y_column, v[i], v[4 + i]);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) fma_kernel(KernelArgs<float> a) {
+  __shared__ Shared shared;
+  const ProductPlace at =
+      product_place(int(blockIdx.x), int(blockIdx.y), kM, kN, a.steps * kK, a.epilogue.sums, a.k);
+  const int thread = int(threadIdx.x);
+  if (thread < kM) shared.rows[thread] = gather_row(a.gather, at.row + thread);
+  __syncthreads();
+  const GatherRow* rows = shared.rows + thread / kK;
+  Loader loader(a, at, rows);
+  Loads loads;
+  loader.load(a, rows, loads);
+  store(shared, 0, loads);
+  __syncthreads();
+  const int row = thread / 8 * 4, column = thread % 8 * 8;
+  float sums[4][8] = {};
+  const int steps = int(divide_up(at.end_k - at.first_k, kK));
+  for (int step = 0; step < steps; ++step) {
+    loader.load(a, rows, loads);  // nothing past the end
+    multiply(shared, step % 2, row, column, sums);
+    store(shared, (step + 1) % 2, loads);
+    __syncthreads();
+  }
+  for (int i = 0; i < 4; ++i) finish(a, at.row + row + i, at.weight + column, sums[i]);
+}
+
+}  // namespace
+
+std::span<const ProductTile> fma_tiles(const ProductArgs&) {
+  return kTiles;
+}
+
+void product_fma(Stream stream, const ProductArgs& args, const ProductPlan& plan, float* partial) {
+  launch(stream,
+         {.blocks = product_blocks(args, kTiles[plan.tile], plan.split), .threads = kThreads},
+         fma_kernel, kernel_args<float>(args, plan, partial));
+}
+
+}  // namespace dedit::cuda
