@@ -1,13 +1,13 @@
 // Element types of activations and weights on a GPU, and vectors of them.
 #pragma once
 
+#include <bit>
+
 #include "cuda/simt.h"
 
 #ifdef __CUDACC__
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
-#else
-#include <bit>
 #endif
 
 namespace dedit::cuda {
@@ -27,7 +27,7 @@ DEDIT_HOST_DEVICE inline float to_float(float v) {
 #ifdef __CUDACC__
 
 __host__ __device__ inline float to_float(Bf16 v) {
-  return __bfloat162float(__nv_bfloat16(__nv_bfloat16_raw{v.bits}));
+  return std::bit_cast<float>(uint32_t(v.bits) << 16);
 }
 __host__ __device__ inline float to_float(F16 v) {
   return __half2float(__half(__half_raw{v.bits}));
