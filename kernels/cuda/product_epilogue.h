@@ -104,8 +104,9 @@ DEDIT_HOST_DEVICE Eight<T> load_residual(const Epilogue<T>& e, int row, int colu
                     e.columns % 8 == 0);
 }
 
-/// Finishes and stores columns [column, column + 8) of a row; nothing outside of y. Not for GEGLU.
-template <class T>
+/// Finishes and stores columns [column, column + 8) of a row; nothing outside of y. Not for GEGLU;
+/// without kActivated for no activation only.
+template <class T, bool kActivated = true>
 DEDIT_HOST_DEVICE void finish_eight(const Epilogue<T>& e, int row, int column, float (&v)[8],
                                     const Eight<T>& residual) {
   if (row >= e.rows || column >= e.columns) return;
@@ -116,21 +117,26 @@ DEDIT_HOST_DEVICE void finish_eight(const Epilogue<T>& e, int row, int column, f
     const int64_t image = row / e.rows_per_image;
     add_eight(v, load_eight(e.row_bias + image * e.row_bias_step + column, n, wide, true));
   }
-  if (e.activation != Activation::kNone) {
+  if constexpr (kActivated) {
     for (float& x : v) x = activate(x, e.activation);
   }
   add_eight(v, residual);
   store_eight(e.y + int64_t(row) * e.columns + column, v, n, wide);
 }
 
-/// (value + its bias) * gelu(gate + its bias), for column `column` of y.
+/// What GEGLU adds to value and gate of column `column` of y; any column.
+struct GegluBias {
+  float value, gate;
+};
+
 template <class T>
-DEDIT_HOST_DEVICE float finish_geglu(const Epilogue<T>& e, int column, float value, float gate) {
-  if (e.bias && column < e.columns) {
-    value += e.bias[column];
-    gate += e.bias[e.columns + column];
-  }
-  return value * gelu(gate);
+DEDIT_HOST_DEVICE GegluBias load_geglu_bias(const Epilogue<T>& e, int column) {
+  if (!e.bias || column >= e.columns) return {0, 0};
+  return {e.bias[column], e.bias[e.columns + column]};
+}
+
+DEDIT_HOST_DEVICE inline float finish_geglu(const GegluBias& bias, float value, float gate) {
+  return (value + bias.value) * gelu(gate + bias.gate);
 }
 
 /// Of four matrices of 8 columns, lane t of each quad holds columns 2t and 2t + 1 of one row (as in

@@ -14,7 +14,6 @@ static_assert(kM == kN);
 
 struct Shared {
   float left[2][kK][kPadded], right[2][kK][kPadded];
-  GatherRow rows[kM];
 };
 
 // Elements of one step on their way from global to shared memory.
@@ -23,13 +22,13 @@ struct Loads {
 };
 
 struct Loader {
-  GatherWalk<float, kLoads> walk;
+  GatherWalk<kLoads, kApart> walk;
   const float* weights[kLoads];  // null past the last row
   int k, end_k;
 
-  __device__ Loader(const KernelArgs<float>& a, const ProductPlace& at, const GatherRow* rows)
+  __device__ Loader(const KernelArgs<float>& a, const ProductPlace& at)
       : k(at.first_k + int(threadIdx.x) % kK), end_k(at.end_k) {
-    walk.start(a.gather, rows, kApart, k);
+    walk.start(a.gather, at.row + int(threadIdx.x) / kK, k);
     for (int i = 0; i < kLoads; ++i) {
       int row = at.weight + int(threadIdx.x) / kK + i * kApart;
       if (a.geglu) row = geglu_weight_row(row, kGegluGroup, a.epilogue.sums);
@@ -37,7 +36,7 @@ struct Loader {
     }
   }
 
-  __device__ void load(const KernelArgs<float>& a, const GatherRow* rows, Loads& loads) {
+  __device__ void load(const KernelArgs<float>& a, Loads& loads) {
     const auto source = gather_source(a.gather, a.x, a.x2, walk.column.channel);
     const bool inside = k < end_k;
     for (int i = 0; i < kLoads; ++i) {
@@ -47,7 +46,7 @@ struct Loader {
       loads.right[i] = inside && weights[i] ? weights[i][k] : 0;
     }
     k += kK;
-    walk.advance(a.gather, rows, kApart, kK);
+    walk.advance(a.gather, kK);
   }
 };
 
@@ -78,7 +77,8 @@ __device__ void finish(const KernelArgs<float>& a, int row, int column, float (&
   for (int i = 0; i < 4; ++i) {
     const int y_column = column / 2 + i;
     if (y_column >= e.columns) return;
-    e.y[int64_t(row) * e.columns + y_column] = finish_geglu(e, y_column, v[i], v[4 + i]);
+    const GegluBias bias = load_geglu_bias(e, y_column);
+    e.y[int64_t(row) * e.columns + y_column] = finish_geglu(bias, v[i], v[4 + i]);
   }
 }
 
@@ -86,20 +86,16 @@ __global__ void __launch_bounds__(kThreads) fma_kernel(KernelArgs<float> a) {
   __shared__ Shared shared;
   const ProductPlace at =
       product_place(int(blockIdx.x), int(blockIdx.y), kM, kN, a.steps * kK, a.epilogue.sums, a.k);
-  const int thread = int(threadIdx.x);
-  if (thread < kM) shared.rows[thread] = gather_row(a.gather, at.row + thread);
-  __syncthreads();
-  const GatherRow* rows = shared.rows + thread / kK;
-  Loader loader(a, at, rows);
+  Loader loader(a, at);
   Loads loads;
-  loader.load(a, rows, loads);
+  loader.load(a, loads);
   store(shared, 0, loads);
   __syncthreads();
-  const int row = thread / 8 * 4, column = thread % 8 * 8;
+  const int row = int(threadIdx.x) / 8 * 4, column = int(threadIdx.x) % 8 * 8;
   float sums[4][8] = {};
   const int steps = int(divide_up(at.end_k - at.first_k, kK));
   for (int step = 0; step < steps; ++step) {
-    loader.load(a, rows, loads);  // nothing past the end
+    loader.load(a, loads);  // nothing past the end
     multiply(shared, step % 2, row, column, sums);
     store(shared, (step + 1) % 2, loads);
     __syncthreads();

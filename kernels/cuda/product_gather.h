@@ -8,12 +8,33 @@
 
 namespace dedit::cuda {
 
+/// Division of 0 to 2^31 - 1 by a constant, without a division.
+struct Divider {
+  int divisor;
+  uint32_t magic;  ///< 2^(32 + shift) / divisor, rounded up
+  int shift;
+};
+
+inline Divider divider_of(int divisor) {
+  int shift = 0;
+  while ((int64_t{2} << shift) < divisor) ++shift;
+  const uint64_t numerator = uint64_t{1} << (32 + shift);
+  return {divisor,
+          divisor == 1 ? 0 : uint32_t((numerator + uint32_t(divisor) - 1) / uint32_t(divisor)),
+          shift};
+}
+
+DEDIT_HOST_DEVICE inline int divide(int n, const Divider& by) {
+  if (by.divisor == 1) return n;
+  return int(uint32_t(uint64_t(uint32_t(n)) * by.magic >> 32) >> by.shift);
+}
+
 struct Gather {
   int height, width;  ///< of x; the convolution sees them shifted left by `shift`
   int shift;          ///< 1 where x is enlarged, else 0
   int channels, channels2;
   int kernel, stride, pad_top, pad_left;
-  int out_height, out_width;
+  Divider out_height, out_width;
   int rows;  ///< batch * out_height * out_width
 };
 
@@ -27,8 +48,8 @@ inline Gather gather_of(const ProductArgs& a) {
           .stride = a.stride,
           .pad_top = a.pad_top,
           .pad_left = a.pad_left,
-          .out_height = int(a.out_height),
-          .out_width = int(a.out_width),
+          .out_height = divider_of(int(a.out_height)),
+          .out_width = divider_of(int(a.out_width)),
           .rows = int(a.batch * a.out_height * a.out_width)};
 }
 
@@ -41,9 +62,9 @@ struct GatherRow {
 DEDIT_HOST_DEVICE inline GatherRow gather_row(const Gather& g, int m) {
   constexpr int kOutside = -(1 << 29);  // no tap reaches the image from there
   if (m >= g.rows) return {0, kOutside, kOutside};
-  const int line = m / g.out_width, image = line / g.out_height;
-  return {image * g.height * g.width, (line - image * g.out_height) * g.stride - g.pad_top,
-          (m - line * g.out_width) * g.stride - g.pad_left};
+  const int line = divide(m, g.out_width), image = divide(line, g.out_height);
+  return {image * g.height * g.width, (line - image * g.out_height.divisor) * g.stride - g.pad_top,
+          (m - line * g.out_width.divisor) * g.stride - g.pad_left};
 }
 
 /// The pixel of x (and of x2) under a tap, or -1 outside, where the left matrix is zero.

@@ -55,26 +55,29 @@ DEDIT_HOST_DEVICE inline ProductPlace product_place(int tile, int part, int tile
           first + part_k < k ? first + part_k : k};
 }
 
-/// A thread's loads of the left matrix: rows `apart` of each other at one column, which walks on.
-/// The pixels under a tap are looked up once a tap.
-template <class T, int kRows>
+/// A thread's loads of the left matrix: kRows rows, kApart from each other, at one column, which
+/// walks on. The pixels under a tap are looked up once a tap.
+template <int kRows, int kApart>
 struct GatherWalk {
+  int first_row;
   int pixels[kRows];  ///< or -1
   GatherColumn column;
 
-  __device__ void start(const Gather& g, const GatherRow* rows, int apart, int k) {
+  __device__ void start(const Gather& g, int row, int k) {
+    first_row = row;
     column = gather_column(g, k);
-    look_up(g, rows, apart);
+    look_up(g);
   }
-  __device__ void advance(const Gather& g, const GatherRow* rows, int apart, int step) {
-    if (gather_advance(g, column, step)) look_up(g, rows, apart);
+  __device__ void advance(const Gather& g, int step) {
+    if (gather_advance(g, column, step)) look_up(g);
   }
 
  private:
-  __device__ void look_up(const Gather& g, const GatherRow* rows, int apart) {
+  __device__ void look_up(const Gather& g) {
     DEDIT_UNROLL
     for (int i = 0; i < kRows; ++i) {
-      pixels[i] = gather_pixel(g, rows[i * apart], column.tap_y, column.tap_x);
+      const GatherRow row = gather_row(g, first_row + i * kApart);
+      pixels[i] = gather_pixel(g, row, column.tap_y, column.tap_x);
     }
   }
 };

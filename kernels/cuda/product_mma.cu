@@ -4,26 +4,27 @@
 namespace dedit::cuda {
 namespace {
 
+using Huge = MmaTile<256, 128, 32, 4, 2, 3, 1>;
 using Large = MmaTile<128, 128, 32, 2, 2, 3, 2>;
 using Medium = MmaTile<128, 64, 32, 4, 1, 4, 3>;
 using Small = MmaTile<64, 64, 64, 2, 2, 3, 4>;
 using Narrow = MmaTile<64, 32, 64, 4, 1, 4, 4>;
 
 template <class Tile>
-constexpr ProductTile tile_of(double rate, bool geglu) {
+constexpr ProductTile tile_of(double rate) {
   return {.m = Tile::kM,
           .n = Tile::kN,
           .k = Tile::kK,
           .rate = rate,
           .resident = Tile::kResident,
-          .geglu = geglu};
+          .geglu = Tile::kGeglu,
+          .activated = Tile::kActivated};
 }
 
-// GEGLU is finished where a warp's columns are two groups of 32.
-constexpr ProductTile kTiles[] = {tile_of<Large>(900, true), tile_of<Medium>(800, true),
-                                  tile_of<Small>(700, false), tile_of<Narrow>(500, false)};
+constexpr ProductTile kTiles[] = {tile_of<Huge>(920), tile_of<Large>(900), tile_of<Medium>(800),
+                                  tile_of<Small>(700), tile_of<Narrow>(500)};
 // Channel counts that are no multiples of 8.
-constexpr ProductTile kElementTiles[] = {tile_of<Medium>(100, true), tile_of<Narrow>(60, false)};
+constexpr ProductTile kElementTiles[] = {tile_of<Medium>(100), tile_of<Narrow>(60)};
 
 bool wide(const ProductArgs& args) {
   return args.channels % 8 == 0 && args.channels2 % 8 == 0;
@@ -33,14 +34,14 @@ bool wide(const ProductArgs& args) {
 // while the first operands of the next are on their way from shared memory.
 template <class T, class Tile, class Loader>
 __device__ void sum_products(const KernelArgs<T>& a, const ProductPlace& at, T* stages,
-                             const GatherRow* rows, Sums<Tile>& sums) {
+                             Sums<Tile>& sums) {
   constexpr int kStageSize = Tile::kStageBytes / int(sizeof(T)), kSlices = Tile::kK / 16;
   const int steps = (at.end_k - at.first_k + Tile::kK - 1) / Tile::kK;
   Loader loader;
-  loader.start(a, at, rows);
+  loader.start(a, at);
   DEDIT_UNROLL
   for (int step = 0; step < Tile::kStages - 1; ++step) {
-    if (step < steps) loader.load(a, rows, stages + step * kStageSize);
+    if (step < steps) loader.load(a, stages + step * kStageSize);
     copy_async_commit();
   }
   copy_async_wait<Tile::kStages - 2>();
@@ -61,7 +62,7 @@ __device__ void sum_products(const KernelArgs<T>& a, const ProductPlace& at, T* 
       }
       if (slice == 0) {
         if (step + Tile::kStages - 1 < steps) {
-          loader.load(a, rows, stages + write * kStageSize);
+          loader.load(a, stages + write * kStageSize);
         }
         copy_async_commit();
       }
@@ -84,24 +85,43 @@ struct LanePlace {
   }
 };
 
+// The residuals of a row tile: of its two rows a lane, its groups of four column tiles.
 template <class T, class Tile>
-__device__ void finish(const KernelArgs<T>& a, const ProductPlace& at, const Sums<Tile>& sums) {
-  constexpr int kGroups = Tile::kColumnTiles / 4;
-  const LanePlace<Tile> lane(at);
-  Eight<T> residual[Tile::kRowTiles][2][kGroups];
-  DEDIT_UNROLL
-  for (int i = 0; i < Tile::kRowTiles * 2 * kGroups; ++i) {
-    const int tile = i / (2 * kGroups), half = i / kGroups % 2, group = i % kGroups;
-    residual[tile][half][group] =
-        load_residual(a.epilogue, lane.row + tile * 16 + half * 8, lane.column + group * 32);
+struct Residuals {
+  Eight<T> v[2][Tile::kColumnTiles / 4];
+
+  __device__ void load(const KernelArgs<T>& a, const LanePlace<Tile>& lane, int tile) {
+    DEDIT_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      DEDIT_UNROLL
+      for (int group = 0; group < Tile::kColumnTiles / 4; ++group) {
+        v[half][group] =
+            load_residual(a.epilogue, lane.row + tile * 16 + half * 8, lane.column + group * 32);
+      }
+    }
   }
+};
+
+// The residuals of a row tile are loaded while the one before is finished.
+template <bool kActivated, class T, class Tile>
+__device__ void finish(const KernelArgs<T>& a, const ProductPlace& at, const Sums<Tile>& sums) {
+  const LanePlace<Tile> lane(at);
+  Residuals<T, Tile> residuals[2];
+  residuals[0].load(a, lane, 0);
   DEDIT_UNROLL
-  for (int i = 0; i < Tile::kRowTiles * 2 * kGroups; ++i) {
-    const int tile = i / (2 * kGroups), half = i / kGroups % 2, group = i % kGroups;
-    const int row = lane.row + tile * 16 + half * 8, column = lane.column + group * 32;
-    float v[8];
-    sums.eight(tile, half, group * 4, v);
-    finish_eight(a.epilogue, row, column, v, residual[tile][half][group]);
+  for (int tile = 0; tile < Tile::kRowTiles; ++tile) {
+    if (tile + 1 < Tile::kRowTiles) residuals[(tile + 1) % 2].load(a, lane, tile + 1);
+    DEDIT_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      DEDIT_UNROLL
+      for (int group = 0; group < Tile::kColumnTiles / 4; ++group) {
+        float v[8];
+        sums.eight(tile, half, group * 4, v);
+        finish_eight<T, kActivated>(a.epilogue, lane.row + tile * 16 + half * 8,
+                                    lane.column + group * 32, v,
+                                    residuals[tile % 2].v[half][group]);
+      }
+    }
   }
 }
 
@@ -129,12 +149,14 @@ __device__ void finish_gated(const KernelArgs<T>& a, const ProductPlace& at, Sum
   const int column = at.weight / 2 + int(threadIdx.x) / 32 % Tile::kWarpsN * (Tile::kWarpN / 2);
   DEDIT_UNROLL
   for (int j = 0; j < 4; ++j) {
+    const int first = column + j * 8 + quad * 2;
+    const GegluBias bias[2] = {load_geglu_bias(a.epilogue, first),
+                               load_geglu_bias(a.epilogue, first + 1)};
     DEDIT_UNROLL
     for (int i = 0; i < Tile::kRowTiles; ++i) {
       DEDIT_UNROLL
       for (int n = 0; n < 4; ++n) {
-        sums.v[i][j][n] = finish_geglu(a.epilogue, column + j * 8 + quad * 2 + n % 2,
-                                       sums.v[i][j][n], sums.v[i][j + 4][n]);
+        sums.v[i][j][n] = finish_geglu(bias[n % 2], sums.v[i][j][n], sums.v[i][j + 4][n]);
       }
     }
   }
@@ -150,59 +172,75 @@ __device__ void finish_gated(const KernelArgs<T>& a, const ProductPlace& at, Sum
   }
 }
 
-template <class T, class Tile, class Loader, bool kGeglu>
+// What follows the sum in a kernel; parts of sums are left by kPlain.
+enum class Finish { kPlain, kActivated, kGeglu };
+
+template <class T, class Tile, class Loader, Finish kFinish>
 __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) mma_kernel(KernelArgs<T> a) {
-  T* stages = reinterpret_cast<T*>(dynamic_shared());
-  auto* rows = reinterpret_cast<GatherRow*>(dynamic_shared() + Tile::kStages * Tile::kStageBytes);
   const ProductPlace at = product_place(int(blockIdx.x), int(blockIdx.y), Tile::kM, Tile::kN,
                                         a.steps * Tile::kK, a.epilogue.sums, a.k);
-  for (int i = int(threadIdx.x); i < Tile::kM; i += Tile::kThreads) {
-    rows[i] = gather_row(a.gather, at.row + i);
-  }
-  __syncthreads();
   Sums<Tile> sums = {};
-  sum_products<T, Tile, Loader>(a, at, stages, rows, sums);
-  if constexpr (kGeglu) {
+  sum_products<T, Tile, Loader>(a, at, reinterpret_cast<T*>(dynamic_shared()), sums);
+  if constexpr (kFinish == Finish::kGeglu) {
     finish_gated(a, at, sums);
-  } else if (a.partial) {
+  } else if (kFinish == Finish::kPlain && a.partial) {
     finish_part(a, at, sums);
   } else {
-    finish(a, at, sums);
+    finish<kFinish == Finish::kActivated>(a, at, sums);
   }
 }
 
-template <class T, class Tile, template <class, class> class Loader>
-void run(Stream stream, const ProductArgs& args, const ProductPlan& plan, const ProductTile& tile,
-         float* partial) {
-  const auto a = kernel_args<T>(args, plan, partial);
-  auto* kernel = mma_kernel<T, Tile, Loader<T, Tile>, false>;
-  if constexpr (Tile::kColumnTiles == 8) {
-    if (a.geglu) kernel = mma_kernel<T, Tile, Loader<T, Tile>, true>;
+// A product by its parts: whichever of the kernels of a tile and a loader fits.
+template <class T>
+struct Job {
+  Stream stream;
+  KernelArgs<T> args;
+  dim3 blocks;
+
+  template <class Tile, class Loader>
+  void run() const {
+    auto* kernel = mma_kernel<T, Tile, Loader, Finish::kPlain>;
+    if constexpr (Tile::kActivated) {
+      const bool activated = !args.partial && args.epilogue.activation != Activation::kNone;
+      if (activated) kernel = mma_kernel<T, Tile, Loader, Finish::kActivated>;
+    }
+    if constexpr (Tile::kGeglu) {
+      if (args.geglu) kernel = mma_kernel<T, Tile, Loader, Finish::kGeglu>;
+    }
+    launch(stream,
+           {.blocks = blocks, .threads = Tile::kThreads, .shared_bytes = Tile::kSharedBytes},
+           kernel, args);
   }
-  launch(stream,
-         {.blocks = product_blocks(args, tile, plan.split),
-          .threads = Tile::kThreads,
-          .shared_bytes = Tile::kSharedBytes},
-         kernel, a);
-}
+  template <class Tile>
+  void run_wide() const {
+    run<Tile, WideLoader<T, Tile>>();
+  }
+  template <class Tile>
+  void run_elements() const {
+    run<Tile, ElementLoader<T, Tile>>();
+  }
+};
 
 template <class T>
-void run_plan(Stream stream, const ProductArgs& args, const ProductPlan& plan, float* partial) {
+void run(Stream stream, const ProductArgs& args, const ProductPlan& plan, float* partial) {
   const ProductTile& tile = mma_tiles(args)[size_t(plan.tile)];
+  const Job<T> job = {stream, kernel_args<T>(args, plan, partial),
+                      product_blocks(args, tile, plan.split)};
   if (!wide(args)) {
-    const auto start =
-        plan.tile == 0 ? run<T, Medium, ElementLoader> : run<T, Narrow, ElementLoader>;
-    return start(stream, args, plan, tile, partial);
+    return plan.tile == 0 ? job.template run_elements<Medium>()
+                          : job.template run_elements<Narrow>();
   }
   switch (plan.tile) {
     case 0:
-      return run<T, Large, WideLoader>(stream, args, plan, tile, partial);
+      return job.template run_wide<Huge>();
     case 1:
-      return run<T, Medium, WideLoader>(stream, args, plan, tile, partial);
+      return job.template run_wide<Large>();
     case 2:
-      return run<T, Small, WideLoader>(stream, args, plan, tile, partial);
+      return job.template run_wide<Medium>();
+    case 3:
+      return job.template run_wide<Small>();
     default:
-      return run<T, Narrow, WideLoader>(stream, args, plan, tile, partial);
+      return job.template run_wide<Narrow>();
   }
 }
 
@@ -215,9 +253,9 @@ std::span<const ProductTile> mma_tiles(const ProductArgs& args) {
 
 void product_mma(Stream stream, const ProductArgs& args, const ProductPlan& plan, float* partial) {
   if (args.type == Type::kBF16) {
-    run_plan<Bf16>(stream, args, plan, partial);
+    run<Bf16>(stream, args, plan, partial);
   } else {
-    run_plan<F16>(stream, args, plan, partial);
+    run<F16>(stream, args, plan, partial);
   }
 }
 

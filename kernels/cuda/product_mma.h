@@ -19,7 +19,11 @@ struct MmaTile {
   static constexpr int kWarpM = kM / kWarpsM, kWarpN = kN / kWarpsN;
   static constexpr int kRowTiles = kWarpM / 16, kColumnTiles = kWarpN / 8;  // of mma
   static constexpr int kStageBytes = (kM + kN) * kK * 2;
-  static constexpr int kSharedBytes = kStages * kStageBytes + kM * int(sizeof(GatherRow));
+  static constexpr int kSharedBytes = kStages * kStageBytes;
+  /// GEGLU needs a warp's columns to be two groups of 32; what else follows a sum is left to
+  /// smaller blocks where it would take too many registers.
+  static constexpr bool kGeglu = kColumnTiles == 8 && kM <= 128;
+  static constexpr bool kActivated = kM * kN <= 128 * 64;
   static_assert(kColumnTiles % 4 == 0 && kK % 32 == 0);
 };
 
@@ -45,17 +49,15 @@ struct WideLoader {
   static constexpr int kLeft = Tile::kM / kApart, kRight = Tile::kN / kApart;
   static_assert(kApart % 8 == 0 && kLeft * kApart == Tile::kM && kRight * kApart == Tile::kN);
 
-  GatherWalk<T, kLeft> walk;
+  GatherWalk<kLeft, kApart> walk;
   int weights[kRight];  // rows, -1 past the last one
-  int k, end_k, row, place;
+  int k, place;
 
-  __device__ void start(const KernelArgs<T>& a, const ProductPlace& at, const GatherRow* rows) {
-    const int chunk = int(threadIdx.x) % kChunks;
-    row = int(threadIdx.x) / kChunks;
+  __device__ void start(const KernelArgs<T>& a, const ProductPlace& at) {
+    const int chunk = int(threadIdx.x) % kChunks, row = int(threadIdx.x) / kChunks;
     k = at.first_k + chunk * 8;
-    end_k = at.end_k;
     place = chunk_place<Tile::kK>(row, chunk) * 8;
-    walk.start(a.gather, rows + row, kApart, k);
+    walk.start(a.gather, at.row + row, k);
     DEDIT_UNROLL
     for (int i = 0; i < kRight; ++i) {
       const int weight = weight_row<T, Tile>(a, at, row + i * kApart);
@@ -64,7 +66,7 @@ struct WideLoader {
   }
 
   /// Starts the copies of the next step into a stage; zeros past the last column.
-  __device__ void load(const KernelArgs<T>& a, const GatherRow* rows, T* stage) {
+  __device__ void load(const KernelArgs<T>& a, T* stage) {
     const auto source = gather_source(a.gather, a.x, a.x2, walk.column.channel);
     DEDIT_UNROLL
     for (int i = 0; i < kLeft; ++i) {
@@ -76,12 +78,12 @@ struct WideLoader {
     T* right = stage + Tile::kM * Tile::kK;
     DEDIT_UNROLL
     for (int i = 0; i < kRight; ++i) {
-      const bool inside = k < end_k && weights[i] >= 0;
+      const bool inside = k < a.k && weights[i] >= 0;
       copy_async_16(right + place + i * kApart * Tile::kK,
                     a.weights + (inside ? int64_t(weights[i]) * a.k + k : 0), inside);
     }
     k += Tile::kK;
-    walk.advance(a.gather, rows + row, kApart, Tile::kK);
+    walk.advance(a.gather, Tile::kK);
   }
 };
 
@@ -96,21 +98,22 @@ struct ElementLoader {
   ProductPlace at;
   int k;
 
-  __device__ void start(const KernelArgs<T>& a, const ProductPlace& place, const GatherRow*) {
+  __device__ void start(const KernelArgs<T>& a, const ProductPlace& place) {
     at = place;
     k = at.first_k + int(threadIdx.x) % Tile::kK;
     column = gather_column(a.gather, k);
   }
 
-  __device__ void load(const KernelArgs<T>& a, const GatherRow* rows, T* stage) {
+  __device__ void load(const KernelArgs<T>& a, T* stage) {
     const auto source = gather_source(a.gather, a.x, a.x2, column.channel);
     copy<Tile::kM>(stage, [&](int row) {
-      const int pixel = gather_pixel(a.gather, rows[row], column.tap_y, column.tap_x);
+      const GatherRow place = gather_row(a.gather, at.row + row);
+      const int pixel = gather_pixel(a.gather, place, column.tap_y, column.tap_x);
       return pixel < 0 ? T{} : source.base[int64_t(pixel) * source.stride + source.channel];
     });
     copy<Tile::kN>(stage + Tile::kM * Tile::kK, [&](int row) {
       const int weight = weight_row<T, Tile>(a, at, row);
-      const bool inside = k < at.end_k && weight < a.epilogue.sums;
+      const bool inside = k < a.k && weight < a.epilogue.sums;
       return inside ? a.weights[int64_t(weight) * a.k + k] : T{};
     });
     k += Tile::kK;

@@ -16,18 +16,25 @@ struct ProductTile {
   double rate;   ///< multiply-adds a clock of a multiprocessor that has enough such blocks
   int resident;  ///< blocks that fit a multiprocessor, and that `rate` takes
   bool geglu;    ///< whether the kernel can finish GEGLU in such a block
+  bool activated = true;  ///< likewise an activation
 };
 
 struct ProductShape {
   int64_t m, n, k;  ///< rows of y, rows of the weights, their length
-  bool geglu = false;
+  bool geglu = false, activated = false;
 };
 
 inline ProductShape shape_of(const ProductArgs& a) {
   return {.m = a.batch * a.out_height * a.out_width,
           .n = a.out,
           .k = int64_t(a.kernel) * a.kernel * (a.channels + a.channels2),
-          .geglu = a.geglu};
+          .geglu = a.geglu,
+          .activated = a.activation != Activation::kNone};
+}
+
+/// Whether such a block can do what follows the sum; else only a second pass can.
+inline bool can_finish(const ProductTile& tile, const ProductShape& s) {
+  return (tile.geglu || !s.geglu) && (tile.activated || !s.activated);
 }
 
 struct ProductPlan {
@@ -71,8 +78,7 @@ inline ProductPlan plan_product(const ProductShape& s, std::span<const ProductTi
     const int64_t steps = std::max<int64_t>(1, divide_up(s.k, tiles[size_t(i)].k));
     const int64_t most = std::clamp<int64_t>(steps / kLeastSteps, 1, kMostParts);
     for (int split = 1; split <= most; ++split) {
-      // GEGLU of a tile that cannot finish it is left to the second pass.
-      if (s.geglu && split == 1 && !tiles[size_t(i)].geglu) continue;
+      if (split == 1 && !can_finish(tiles[size_t(i)], s)) continue;
       const double cost = plan_cost(s, tiles[size_t(i)], split, multiprocessors);
       if (best.steps != 0 && cost >= best_cost) continue;
       const int part = int(divide_up(steps, split));

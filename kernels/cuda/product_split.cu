@@ -33,7 +33,9 @@ __global__ void __launch_bounds__(kThreads)
   if constexpr (kGeglu) {
     float gate[8] = {};
     sum_parts(e, partial, split, row, column + e.columns, gate);
-    for (int i = 0; i < 8; ++i) v[i] = finish_geglu(e, column + i, v[i], gate[i]);
+    for (int i = 0; i < 8; ++i) {
+      v[i] = finish_geglu(load_geglu_bias(e, column + i), v[i], gate[i]);
+    }
     const int n = e.columns - column;
     store_eight(e.y + int64_t(row) * e.columns + column, v, n, e.columns % 8 == 0);
   } else {

@@ -91,6 +91,23 @@ TEST(ProductGather, ChannelsOfTwoInputs) {
   EXPECT_EQ(gather_source(g, x, x2, 6).stride, 2);
 }
 
+TEST(ProductGather, DividesWithoutADivision) {
+  constexpr int kMost = 0x7fffffff;
+  for (int d = 1; d < 300; ++d) {
+    const Divider by = divider_of(d);
+    for (int n = 0; n < 1000; ++n) ASSERT_EQ(divide(n, by), n / d);
+    for (int q = kMost / d - 3; q < kMost / d; ++q) {
+      ASSERT_EQ(divide(q * d, by), q);
+      ASSERT_EQ(divide(q * d + d - 1, by), q);
+    }
+    ASSERT_EQ(divide(kMost, by), kMost / d);
+  }
+  for (const int d : {4096, 4097, 65535, 65536, 1 << 30, (1 << 30) + 1, kMost - 1, kMost}) {
+    const Divider by = divider_of(d);
+    for (const int n : {0, 1, d - 1, d, kMost - 1, kMost}) ASSERT_EQ(divide(n, by), n / d) << d;
+  }
+}
+
 // Each weight row once, a gate half a group behind its value; what is left over is past the end.
 TEST(ProductGather, GegluTakesValuesAndGatesOfTheSameColumns) {
   for (const int group : {8, 64}) {

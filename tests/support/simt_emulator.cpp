@@ -17,7 +17,6 @@ namespace context = boost::context;
 
 constexpr int kLanes = 32;
 constexpr size_t kStackBytes = 128 << 10;
-constexpr size_t kExchangeBytes = 64;
 constexpr int kNamedBarriers = 16;
 
 struct Copy {
@@ -45,7 +44,7 @@ struct Thread {
 struct Warp {
   std::vector<Thread*> lanes;
   Barrier barrier;
-  std::byte slots[2][kLanes][kExchangeBytes];
+  alignas(kExchangeBytes) std::byte slots[2][kLanes][kExchangeBytes];
 };
 
 struct Block {
@@ -241,13 +240,18 @@ void exchange(uint32_t mask, const void* mine, size_t bytes, int source, void* t
   std::memcpy(theirs, slots[source], bytes);
 }
 
-void gather(const void* mine, size_t bytes, void* all) {
+const std::byte* meet(const void* mine, size_t bytes) {
   if (bytes > kExchangeBytes) fail("too much in one exchange");
   auto& slots = my_warp().slots[self->exchanges++ % 2];
   std::memcpy(slots[self->lane], mine, bytes);
   sync_warp();
+  return slots[0];
+}
+
+void gather(const void* mine, size_t bytes, void* all) {
+  const std::byte* slots = meet(mine, bytes);
   for (size_t i = 0; i < kLanes; ++i) {
-    std::memcpy(static_cast<std::byte*>(all) + i * bytes, slots[i], bytes);
+    std::memcpy(static_cast<std::byte*>(all) + i * bytes, slots + i * kExchangeBytes, bytes);
   }
 }
 

@@ -63,6 +63,9 @@ int lane();
 void exchange(uint32_t mask, const void* mine, size_t bytes, int source, void* theirs);
 /// What all 32 lanes pass, in order; at most 64 bytes each. All lanes call together.
 void gather(const void* mine, size_t bytes, void* all);
+/// The same without copying: lane i's bytes lie at kExchangeBytes * i, until the next exchange.
+const std::byte* meet(const void* mine, size_t bytes);
+inline constexpr size_t kExchangeBytes = 64;
 
 void load_matrices(uint32_t (&r)[4], const void* row, bool transposed);
 
@@ -74,20 +77,20 @@ void copy_async_wait(int groups_left);
 template <class ToFloat>
 void mma_16x8x16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                  const ToFloat& value) {
-  struct Fragment {
-    float a[8],
-        b[4];  // columns (of b: rows) 2t, 2t + 1, and so on: the halves of each word in turn
-  } mine, all[32];
+  struct alignas(kExchangeBytes) Fragment {
+    float a[8], b[4];  // the halves of each word in turn
+  } mine;
   for (int i = 0; i < 8; ++i) mine.a[i] = value(uint16_t(a[i / 2] >> i % 2 * 16));
   for (int i = 0; i < 4; ++i) mine.b[i] = value(uint16_t(b[i / 2] >> i % 2 * 16));
-  gather(&mine, sizeof mine, all);
+  const auto* all = reinterpret_cast<const Fragment*>(meet(&mine, sizeof mine));
   const int group = lane() / 4, t = lane() % 4;
-  for (int i = 0; i < 4; ++i) {
-    const int row = group + (i / 2) * 8, column = 2 * t + i % 2;
-    for (int k = 0; k < 16; ++k) {
-      const int of_k = k % 8 / 2;
-      d[i] += all[row % 8 * 4 + of_k].a[(row / 8 + k / 8 * 2) * 2 + k % 2] *
-              all[column * 4 + of_k].b[k / 8 * 2 + k % 2];
+  for (int k = 0; k < 16; ++k) {
+    const Fragment& left = all[group * 4 + k % 8 / 2];
+    const float upper = left.a[k / 8 * 4 + k % 2], lower = left.a[k / 8 * 4 + 2 + k % 2];
+    for (int i = 0; i < 2; ++i) {
+      const float right = all[(2 * t + i) * 4 + k % 8 / 2].b[k / 8 * 2 + k % 2];
+      d[i] += upper * right;
+      d[2 + i] += lower * right;
     }
   }
 }
