@@ -56,13 +56,13 @@ inline double plan_cost(const ProductShape& s, const ProductTile& tile, int spli
   const double elements = double(tile.m) * tile.n;
   // A multiprocessor with fewer blocks than it takes to hide latencies is slower.
   const double rounds = double(divide_up(int64_t(blocks), multiprocessors));
-  const double full = std::min(1.0, (1 + rounds) / (1 + tile.resident));
+  const double full = 0.5 + 0.5 * std::min(1.0, rounds / tile.resident);
   const double products = elements * tile.k / (tile.rate * full);
   const double busy = std::min(1.0, blocks / multiprocessors);
   const double loads = (tile.m + tile.n) * tile.k * 2 / kCacheBytes * busy;
   double cost = kFill + rounds * (steps * std::max(products, loads) + elements / kStoreColumns);
   if (split > 1) {
-    const double bytes = double(s.m) * double(s.n) * (4.0 * split + 2);
+    const double bytes = double(s.m) * double(s.n) * (8.0 * split + 2);  // written and read
     cost += kSecondPass + bytes / (kCacheBytes * multiprocessors);
   }
   return cost;
@@ -77,12 +77,12 @@ inline ProductPlan plan_product(const ProductShape& s, std::span<const ProductTi
   for (int i = 0; i < int(tiles.size()); ++i) {
     const int64_t steps = std::max<int64_t>(1, divide_up(s.k, tiles[size_t(i)].k));
     const int64_t most = std::clamp<int64_t>(steps / kLeastSteps, 1, kMostParts);
-    for (int split = 1; split <= most; ++split) {
+    for (int wanted = 1; wanted <= most; ++wanted) {
+      const int part = int(divide_up(steps, wanted)), split = int(divide_up(steps, part));
       if (split == 1 && !can_finish(tiles[size_t(i)], s)) continue;
       const double cost = plan_cost(s, tiles[size_t(i)], split, multiprocessors);
       if (best.steps != 0 && cost >= best_cost) continue;
-      const int part = int(divide_up(steps, split));
-      best = {.tile = i, .split = int(divide_up(steps, part)), .steps = part};
+      best = {.tile = i, .split = split, .steps = part};
       best_cost = cost;
     }
   }
