@@ -18,10 +18,16 @@ __device__ __forceinline__ void attend(const Queries<S>& q, State<S>& state, con
                                        int end) {
   Scores<S, kKeys> s;
   multiply_keys<S, kKeys>(q, keys, s);
-  const bool causal = task.args.causal;
+  const bool causal = S::kMayBeCausal && task.args.causal;
   if (key + kKeys > seen_keys(row, end, causal)) mask<S, kKeys>(s, key, row, end, causal);
   raise_tops<S, kKeys>(state, s, task.to_log2);
   add_values<S, kKeys>(state, s, values, task.to_log2);
+}
+
+/// The first of a warp's rows.
+template <class S>
+__device__ __forceinline__ int first_row(int thread) {
+  return int(blockIdx.x) * S::kRows + thread / 32 % S::kRowWarps * 16 * S::kRowTiles;
 }
 
 /// A block: kRows queries of one head and the keys of one split, 64 keys in shared memory while the
@@ -31,15 +37,13 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) narrow_kernel(Task ta
   using T = typename S::T;
   auto* shared = reinterpret_cast<Piece*>(dynamic_shared());
   const int warp = int(threadIdx.x) / 32, set = warp / S::kRowWarps;
-  const int row = int(blockIdx.x) * S::kRows + warp % S::kRowWarps * 16 * S::kRowTiles;
-  const bool causal = task.args.causal;
+  const int row = first_row<S>(int(threadIdx.x));
+  const bool causal = S::kMayBeCausal && task.args.causal;
   KeyRange range = split_keys(task);
   range.end = seen_keys(int(blockIdx.x + 1) * S::kRows - 1, range.end, causal);
   const int seen = seen_keys(row + 16 * S::kRowTiles - 1, range.end, causal);
   const auto k = keys_of<T>(task.args), v = values_of<T>(task.args);
-  const auto load = [&](int tile) {
-    const int key = range.first + tile * kTileKeys;
-    Piece* to = shared + tile % S::kStages * 2 * S::kTilePieces;
+  const auto load = [&](int key, Piece* to) {
     if (key < range.end) {
       load_tile<kTileKeys, S::kPieces, S::kThreads, S::kExact>(to, k, key, 0, task.wide);
       load_tile<kTileKeys, S::kPieces, S::kThreads, S::kExact>(to + S::kTilePieces, v, key, 0,
@@ -47,28 +51,31 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) narrow_kernel(Task ta
     }
     copy_async_commit();
   };
-  load(0);
-  load(1);
+  Piece* tiles = shared;  // of keys and values, now; the other two tiles are the next
+  Piece* next_tiles = shared + 2 * S::kTilePieces;
+  load(range.first, tiles);
+  load(range.first + kTileKeys, next_tiles);
   Queries<S> q;
   load_queries(q, queries_of<T>(task.args), row);
   State<S> state;
   clear(state);
-  for (int tile = 0; range.first + tile * kTileKeys < range.end; ++tile) {
+  for (int key = range.first; key < range.end; key += kTileKeys) {
     copy_async_wait<0>();
     __syncthreads();
-    if (tile > 0) load(tile + 1);
-    const Piece* tiles = shared + tile % S::kStages * 2 * S::kTilePieces;
+    if (key > range.first) load(key + kTileKeys, next_tiles);
 #pragma unroll 1
-    for (int part = set; part < 2; part += S::kKeyWarps) {
-      const int key = range.first + tile * kTileKeys + part * 32;
-      const Piece* keys = tiles + part * 32 * S::kPieces;
+    for (int part = set * 32; part < kTileKeys; part += S::kKeyWarps * 32) {
+      const Piece* keys = tiles + part * S::kPieces;
       const Piece* values = keys + S::kTilePieces;
-      if (key + 16 < seen) {
-        attend<S, 32>(q, state, keys, values, task, key, row, range.end);
-      } else if (key < seen) {
-        attend<S, 16>(q, state, keys, values, task, key, row, range.end);
+      if (key + part + 16 < seen) {
+        attend<S, 32>(q, state, keys, values, task, key + part, row, range.end);
+      } else if (key + part < seen) {
+        attend<S, 16>(q, state, keys, values, task, key + part, row, range.end);
       }
     }
+    Piece* used = tiles;
+    tiles = next_tiles;
+    next_tiles = used;
   }
   complete_sums(state);
   if constexpr (S::kKeyWarps == 2) {
@@ -79,10 +86,11 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) narrow_kernel(Task ta
     if (set == 1) return;
     merge(state, left);
   }
+  const int same_row = first_row<S>(made_anew(int(threadIdx.x)));
   if (task.partial) {
-    store_partial(state, task, row);
+    store_partial(state, task, same_row);
   } else {
-    store(state, outputs_of<T>(task.args), row);
+    store(state, outputs_of<T>(task.args), same_row);
   }
 }
 

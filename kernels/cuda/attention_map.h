@@ -13,13 +13,26 @@ inline constexpr int kTileKeys = 64;
 inline constexpr int kWideDims = 512;  ///< the head size of the wide kernel's instances
 inline constexpr int kMaxSplits = 16;
 
+/// Of how many rows swizzled() moves pieces differently.
+template <int kPieces>
+inline constexpr int kSpread = kPieces % 8 == 0   ? 8
+                               : kPieces % 4 == 0 ? 4
+                               : kPieces % 2 == 0 ? 2
+                                                  : 1;
+
 /// Place of 16-byte piece `piece` of row `row`, in pieces, in shared memory where a row has kPieces
 /// of them: any piece of 8 rows that follow a multiple of 8 lies in 8 different groups of banks, as
 /// ldmatrix likes it. Rows of an odd number of pieces do so by themselves.
 template <int kPieces>
 DEDIT_HOST_DEVICE constexpr int swizzled(int row, int piece) {
-  constexpr int kSpread = kPieces % 8 == 0 ? 8 : kPieces % 4 == 0 ? 4 : kPieces % 2 == 0 ? 2 : 1;
-  return row * kPieces + (piece ^ (row / (8 / kSpread) % kSpread));
+  return row * kPieces + (piece ^ (row / (8 / kSpread<kPieces>) % kSpread<kPieces>));
+}
+
+/// swizzled(row, piece + by) from place = swizzled(row, piece), for piece 0 or 1 and even `by`: one
+/// operation instead of an address of its own for each.
+template <int kPieces>
+DEDIT_HOST_DEVICE constexpr int moved(int place, int by) {
+  return (place ^ (by % kSpread<kPieces>)) + by / kSpread<kPieces> * kSpread<kPieces>;
 }
 
 /// Keys [0, seen) are seen by a token; all of them are below `end`.
@@ -74,7 +87,7 @@ inline void choose_splits(const AttentionArgs& a, Plan& plan) {
 }
 
 /// For bf16 and f16. Blocks of 128 queries read keys half as often and load fragments for twice the
-/// products of those of 64, but need work for 6 warps a multiprocessor.
+/// products of those of 64, but need work for 6 warps a multiprocessor, and have no causal mask.
 inline Plan make_plan(const AttentionArgs& a) {
   Plan plan;
   const int d = a.head_dim;
@@ -84,7 +97,8 @@ inline Plan make_plan(const AttentionArgs& a) {
   if (plan.exact) {
     plan.dims = d;
     const int64_t warps = blocks_of(a, 128) * (d == 80 ? 8 : 4);
-    if (d <= 80 && warps >= 6 * int64_t(a.multiprocessors)) plan.rows = 128;
+    const bool enough = warps >= 6 * int64_t(a.multiprocessors);
+    if (d <= 80 && enough && !a.causal) plan.rows = 128;
     if (d == 160 && blocks_of(a, 64) < a.multiprocessors) plan.rows = 32;
   } else if (d <= 160) {
     plan.dims = d <= 32 ? 32 : d <= 64 ? 64 : 160;

@@ -66,7 +66,7 @@ __device__ __forceinline__ void merge(State<S>& state, const float* shared) {
 /// One split's part, unscaled, to the workspace.
 template <class S>
 __device__ __forceinline__ void store_partial(const State<S>& state, const Task& task, int first) {
-  const int group = lane_index() / 4, column = lane_index() % 4 * 2;
+  const int lane = made_anew(lane_index()), group = lane / 4, column = lane % 4 * 2;
   const int64_t rows = task.args.tokens_q;
   const int64_t before = (int64_t(blockIdx.z) * gridDim.y + blockIdx.y) * rows;
 #pragma unroll
@@ -86,12 +86,12 @@ __device__ __forceinline__ void store_partial(const State<S>& state, const Task&
   }
 }
 
-/// Two tiles of 8 columns of a row, whose pairs lie in four lanes: neighbours exchange a pair, so
-/// that each stores 8 bytes.
+/// Two tiles of 8 columns of a row, whose pairs lie in lanes t = 0 to 3: neighbours exchange a
+/// pair, so that each stores 8 bytes.
 template <class T>
-__device__ __forceinline__ void store_two_tiles(T* row, uint32_t first, uint32_t second,
+__device__ __forceinline__ void store_two_tiles(T* row, int t, uint32_t first, uint32_t second,
                                                 bool valid) {
-  const int t = lane_index() % 4, odd = t % 2;
+  const int odd = t % 2;
   const uint32_t other = __shfl_xor_sync(0xffffffffu, odd ? first : second, 1);
   const Vec<uint32_t, 2> both =
       odd ? Vec<uint32_t, 2>{{other, second}} : Vec<uint32_t, 2>{{first, other}};
@@ -103,7 +103,7 @@ template <class S>
 __device__ __forceinline__ void store(const State<S>& state, const Rows<typename S::T>& y,
                                       int first) {
   using T = typename S::T;
-  const int group = lane_index() / 4, column = lane_index() % 4 * 2;
+  const int lane = made_anew(lane_index()), group = lane / 4, column = lane % 4 * 2;
 #pragma unroll
   for (int m = 0; m < S::kRowTiles; ++m) {
 #pragma unroll
@@ -111,13 +111,13 @@ __device__ __forceinline__ void store(const State<S>& state, const Rows<typename
       const int row = first + m * 16 + r * 8 + group;
       const bool valid = row < y.rows;
       const float factor = 1 / state.sum[m][r];
-      T* to = y.data + row * y.step;
+      T* to = y.data + int64_t(row) * y.step;
       const auto value = [&](int n, int i) { return state.y[m][n][2 * r + i] * factor; };
       const auto pair = [&](int n) { return pack<T>(value(n, 0), value(n, 1)); };
       if constexpr (S::kExact) {
 #pragma unroll
         for (int n = 0; n + 1 < S::kPieces; n += 2) {
-          store_two_tiles(to + n * 8, pair(n), pair(n + 1), valid);
+          store_two_tiles(to + n * 8, lane % 4, pair(n), pair(n + 1), valid);
         }
         if (S::kPieces % 2 != 0 && valid) {
           *reinterpret_cast<uint32_t*>(to + (S::kPieces - 1) * 8 + column) = pair(S::kPieces - 1);

@@ -24,15 +24,16 @@ struct Task {
 template <class T>
 struct Rows {
   T* data;
-  int64_t step;  ///< elements between rows
+  int step;  ///< elements between rows
   int rows, columns;
 };
 
 template <class T>
 __device__ Rows<const T> head_of(const void* data, int64_t batch_step, int64_t row, int64_t rows,
                                  const AttentionArgs& a) {
-  const int batch = int(blockIdx.y) / a.heads, head = int(blockIdx.y) % a.heads;
-  return {static_cast<const T*>(data) + batch * batch_step + int64_t(head) * a.head_dim, row,
+  const int block = made_anew(int(blockIdx.y));  // y's place is not kept from q's on
+  const int batch = block / a.heads, head = block % a.heads;
+  return {static_cast<const T*>(data) + batch * batch_step + int64_t(head) * a.head_dim, int(row),
           int(rows), a.head_dim};
 }
 template <class T>
@@ -68,9 +69,17 @@ __device__ Piece read_piece(const Rows<const T>& from, int row, int column) {
   Piece piece;
   for (int i = 0; i < 8; ++i) {
     const bool valid = row < from.rows && column + i < from.columns;
-    piece.v[i] = valid ? from.data[row * from.step + column + i].bits : uint16_t(0);
+    piece.v[i] = valid ? from.data[int64_t(row) * from.step + column + i].bits : uint16_t(0);
   }
   return piece;
+}
+
+/// Rows that kThreads threads copy at once; where it is easy a multiple of 8, so that a thread's
+/// pieces are swizzled alike.
+template <int kPieces, int kThreads>
+constexpr int rows_at_once() {
+  constexpr int kRows = kThreads / kPieces;
+  return kPieces % 2 == 0 && kRows >= 16 ? kRows / 8 * 8 : kRows;
 }
 
 /// Queues the copy of rows [first, first + kRows) and columns [column, column + 8 kPieces) to
@@ -78,18 +87,25 @@ __device__ Piece read_piece(const Rows<const T>& from, int row, int column) {
 template <int kRows, int kPieces, int kThreads, bool kExact, class T>
 __device__ __forceinline__ void load_tile(Piece* shared, const Rows<const T>& from, int first,
                                           int column, bool wide) {
+  constexpr int kAtOnce = rows_at_once<kPieces, kThreads>();
+  const int start = int(threadIdx.x) / kPieces, piece = int(threadIdx.x) % kPieces;
+  if (start >= kAtOnce) return;
+  const int at = column + piece * 8, end = from.rows - first;
+  const bool inside = kExact || at < from.columns;
+  // Past the matrix's end this is an address only.
+  const T* source = from.data + int64_t(first) * from.step + made_anew(start * from.step + at);
 #pragma unroll
-  for (int i = int(threadIdx.x); i < kRows * kPieces; i += kThreads) {
-    const int row = first + i / kPieces, piece = i % kPieces;
-    Piece* to = shared + swizzled<kPieces>(i / kPieces, piece);
-    if (!kExact && !wide) {
-      *to = read_piece(from, row, column + piece * 8);
-      continue;
+  for (int before = 0; before < kRows; before += kAtOnce) {
+    const int row = before + start;
+    Piece* to = shared + swizzled<kPieces>(row, piece);
+    if (kRows % kAtOnce == 0 || row < kRows) {
+      if (kExact || wide) {
+        copy_async_16(to, source, inside && row < end);
+      } else {
+        *to = read_piece(from, first + row, at);
+      }
     }
-    const bool inside = kExact || column + piece * 8 < from.columns;
-    const int at = row < from.rows ? row : from.rows - 1;
-    copy_async_16(to, from.data + at * from.step + (inside ? column + piece * 8 : 0),
-                  inside && row < from.rows);
+    source += int64_t(kAtOnce) * from.step;
   }
 }
 

@@ -17,6 +17,7 @@ struct Shape {
   static constexpr bool kExact = kExact_;
   static constexpr int kThreads = 32 * kRowWarps * kKeyWarps;
   static constexpr int kRows = 16 * kRowTiles * kRowWarps;
+  static constexpr bool kMayBeCausal = kRows < 128;  ///< large blocks keep fewer values
   static constexpr int kPieces = kDims / 8;  ///< of a row; also the output's tiles of 8 columns
   static constexpr int kSteps = kDims / 16;  ///< of depth 16 in q k; then one of 8 if kHalfStep
   static constexpr bool kHalfStep = kDims % 16 != 0;
@@ -78,7 +79,7 @@ __device__ __forceinline__ uint32_t read_pair(const Rows<const typename S::T>& f
                                               int column) {
   using T = typename S::T;
   if (row >= from.rows) return 0;
-  const T* at = from.data + row * from.step + column;
+  const T* at = from.data + int64_t(row) * from.step + column;
   if (S::kExact) return std::bit_cast<uint32_t>(*reinterpret_cast<const Vec<T, 2>*>(at));
   const uint32_t low = column < from.columns ? at[0].bits : 0;
   const uint32_t high = column + 1 < from.columns ? at[1].bits : 0;
@@ -114,6 +115,7 @@ __device__ __forceinline__ void multiply_keys(const Queries<S>& q, const Piece* 
                                               Scores<S, kKeys>& s) {
   using T = typename S::T;
   const int lane = lane_index();
+  const int place = swizzled<S::kPieces>(lane / 16 * 8 + lane % 8, lane / 8 % 2);
 #pragma unroll
   for (int m = 0; m < S::kRowTiles; ++m) {
 #pragma unroll
@@ -124,8 +126,7 @@ __device__ __forceinline__ void multiply_keys(const Queries<S>& q, const Piece* 
 #pragma unroll
     for (int half = 0; half < kKeys / 16; ++half) {
       uint32_t k[4];  // of 8 keys, depth 2 x 8, then of the next 8
-      const int row = half * 16 + lane / 16 * 8 + lane % 8;
-      load_matrices(k, keys + swizzled<S::kPieces>(row, step * 2 + lane / 8 % 2));
+      load_matrices(k, keys + half * 16 * S::kPieces + moved<S::kPieces>(place, step * 2));
 #pragma unroll
       for (int m = 0; m < S::kRowTiles; ++m) {
         mma_16x8x16<T>(s[m][half * 2], q.step[m][step], {k[0], k[1]});
@@ -232,7 +233,7 @@ __device__ __forceinline__ void add_values(State<S>& state, const Scores<S, kKey
                                            const Piece* values, float to_log2) {
   using T = typename S::T;
   constexpr bool kOdd = S::kPieces % 2 != 0;
-  const int lane = lane_index();
+  const int lane = lane_index(), place = swizzled<S::kPieces>(lane % 16, lane / 16);
   uint32_t last[4];  // 4 x 8 keys of the last 8 columns, if columns come by 16 else
   if constexpr (kOdd) {
     load_matrices_transposed(last, values + swizzled<S::kPieces>(lane, S::kPieces - 1));
@@ -244,8 +245,7 @@ __device__ __forceinline__ void add_values(State<S>& state, const Scores<S, kKey
 #pragma unroll
     for (int n = 0; n + 1 < S::kPieces; n += 2) {
       uint32_t v[4];  // of 2 x 8 keys, 8 columns, then the next 8
-      load_matrices_transposed(v,
-                               values + swizzled<S::kPieces>(half * 16 + lane % 16, n + lane / 16));
+      load_matrices_transposed(v, values + half * 16 * S::kPieces + moved<S::kPieces>(place, n));
 #pragma unroll
       for (int m = 0; m < S::kRowTiles; ++m) {
         mma_16x8x16<T>(state.y[m][n], weights[m], {v[0], v[1]});

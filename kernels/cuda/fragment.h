@@ -50,6 +50,13 @@ __device__ inline float max_or_nan(float a, float b) {
   return larger;
 }
 
+/// The same value, which the compiler takes for another: what is made of it inside a loop is made
+/// anew each time, and takes no registers meanwhile.
+__device__ inline int made_anew(int value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
 #else
 
 template <class T>
@@ -62,6 +69,9 @@ void mma_16x8x8(float (&d)[4], const uint32_t (&a)[2], uint32_t b) {
 }
 inline float max_or_nan(float a, float b) {
   return a < b ? b : a;  // a, if it is NaN: callers pass constants as b
+}
+inline int made_anew(int value) {
+  return value;
 }
 
 #endif

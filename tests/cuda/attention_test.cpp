@@ -276,6 +276,8 @@ void check_swizzle() {
     for (int piece = 0; piece < kPieces; ++piece) {
       const int place = flash::swizzled<kPieces>(row, piece);
       EXPECT_EQ(place / kPieces, row);
+      const int from = flash::swizzled<kPieces>(row, piece % 2);
+      EXPECT_EQ(flash::moved<kPieces>(from, piece / 2 * 2), place);
       places.insert(place);
     }
   }
