@@ -128,6 +128,14 @@ T __shfl_down_sync(uint32_t mask, T value, int lanes) {
   const int source = dedit::simt::lane() + lanes;
   return dedit::simt::shuffle(mask, value, source < 32 ? source : dedit::simt::lane());
 }
+inline int __any_sync(uint32_t, int predicate) {
+  int all[32];
+  dedit::simt::gather(&predicate, sizeof predicate, all);
+  for (const int lane : all) {
+    if (lane) return 1;
+  }
+  return 0;
+}
 inline float rsqrtf(float x) {
   return 1 / std::sqrt(x);
 }
