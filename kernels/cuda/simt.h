@@ -31,6 +31,7 @@ struct Grid {
   dim3 blocks;
   dim3 threads;
   size_t shared_bytes = 0;  ///< of dynamic shared memory
+  int cluster = 1;          ///< blocks that run side by side; compute capability 9.0
 };
 
 template <class T>
@@ -56,6 +57,11 @@ void launch(Stream stream, const Grid& grid, void (*kernel)(Params...),
     config.blockDim = grid.threads;
     config.dynamicSmemBytes = grid.shared_bytes;
     config.stream = static_cast<cudaStream_t>(stream);
+    cudaLaunchAttribute cluster{};
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim = {unsigned(grid.cluster), 1, 1};
+    config.attrs = &cluster;
+    config.numAttrs = grid.cluster > 1 ? 1 : 0;
     status = cudaLaunchKernelEx(&config, kernel, args...);
   }
   if (status != cudaSuccess) {
@@ -75,7 +81,7 @@ __device__ inline std::byte* dynamic_shared() {
 template <class... Params>
 void launch(Stream, const Grid& grid, void (*kernel)(Params...),
             typename Same<Params>::type... args) {
-  simt::run(grid.blocks, grid.threads, grid.shared_bytes, [&] { kernel(args...); });
+  simt::run(grid.blocks, grid.threads, grid.shared_bytes, grid.cluster, [&] { kernel(args...); });
 }
 
 inline std::byte* dynamic_shared() {

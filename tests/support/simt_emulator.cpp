@@ -30,7 +30,10 @@ struct Barrier {
   int64_t passed = 0;
 };
 
+struct Block;
+
 struct Thread {
+  Block* block = nullptr;
   Indices at;
   int warp = 0, lane = 0;
   bool done = false;
@@ -39,6 +42,7 @@ struct Thread {
   std::vector<Copy> open_copies;
   std::deque<std::vector<Copy>> copy_groups;
   int64_t exchanges = 0;
+  std::shared_ptr<void> state;
 };
 
 struct Warp {
@@ -47,23 +51,33 @@ struct Warp {
   alignas(kExchangeBytes) std::byte slots[2][kLanes][kExchangeBytes];
 };
 
+struct Cluster;
+
 struct Block {
+  Cluster* cluster = nullptr;
+  int rank = 0;
   std::vector<std::unique_ptr<Thread>> threads;
   std::vector<Warp> warps;
   Barrier barrier, named[kNamedBarriers];
   int live = 0;
   std::unique_ptr<std::byte[]> shared;
   std::byte* shared_start = nullptr;
+  std::shared_ptr<void> state;
+};
+
+struct Cluster {
+  std::vector<std::unique_ptr<Block>> blocks;
+  Barrier barrier;
+  int live() const {
+    int n = 0;
+    for (const auto& b : blocks) n += b->live;
+    return n;
+  }
 };
 
 bool reversed = false;
 thread_local Block* block = nullptr;
 thread_local Thread* self = nullptr;
-
-[[noreturn]] void fail(const char* why) {
-  std::fprintf(stderr, "simt: %s\n", why);
-  std::abort();
-}
 
 void pause() {
   self->scheduler = std::move(self->scheduler).resume();
@@ -94,6 +108,7 @@ void finish(Copy& copy) {
 // One turn of a thread; false if it cannot go on yet.
 bool turn(Thread& thread) {
   if (thread.done) return false;
+  block = thread.block;
   if (thread.ready && !thread.ready()) return false;
   thread.ready = nullptr;
   self = &thread;
@@ -127,6 +142,7 @@ void make_threads(Block& b, const dim3& size, const std::function<void()>& body)
         auto thread = std::make_unique<Thread>();
         const int index = int(b.threads.size());
         thread->at.thread = dim3(x, y, z);
+        thread->block = &b;
         thread->at.block_size = size;
         thread->warp = index / kLanes;
         thread->lane = index % kLanes;
@@ -146,31 +162,47 @@ void make_threads(Block& b, const dim3& size, const std::function<void()>& body)
   for (auto& thread : b.threads) b.warps[size_t(thread->warp)].lanes.push_back(thread.get());
 }
 
-void run_block(const dim3& blocks, const dim3& threads, size_t shared_bytes, int64_t index,
-               const std::function<void()>& body) {
+std::unique_ptr<Block> make_block(const dim3& blocks, const dim3& threads, size_t shared_bytes,
+                                  int64_t index, const std::function<void()>& body) {
   constexpr size_t kAlignment = 1024;
-  Block b;
-  make_threads(b, threads, body);
+  auto b = std::make_unique<Block>();
+  make_threads(*b, threads, body);
   const auto i = unsigned(index);
-  for (auto& thread : b.threads) {
+  for (auto& thread : b->threads) {
     thread->at.block = dim3(i % blocks.x, i / blocks.x % blocks.y, i / blocks.x / blocks.y);
     thread->at.grid_size = blocks;
   }
   // Not cleared on a GPU either: 0xff is NaN in every type, so that what nobody wrote shows.
   size_t space = shared_bytes + kAlignment;
-  b.shared.reset(new std::byte[space]);
-  void* start = b.shared.get();
-  b.shared_start = static_cast<std::byte*>(std::align(kAlignment, shared_bytes, start, space));
-  std::memset(b.shared_start, 0xff, shared_bytes);
-  block = &b;
-  while (b.live > 0) {
+  b->shared.reset(new std::byte[space]);
+  void* start = b->shared.get();
+  b->shared_start = static_cast<std::byte*>(std::align(kAlignment, shared_bytes, start, space));
+  std::memset(b->shared_start, 0xff, shared_bytes);
+  return b;
+}
+
+void run_cluster(Cluster& cluster) {
+  for (auto& b : cluster.blocks) {
+    b->cluster = &cluster;
+    b->rank = int(&b - cluster.blocks.data());
+  }
+  while (cluster.live() > 0) {
     bool progress = false;
-    for (size_t w = 0; w < b.warps.size(); ++w) {
-      progress |= run_warp(b.warps[reversed ? b.warps.size() - 1 - w : w]);
+    for (auto& b : cluster.blocks) {
+      for (size_t w = 0; w < b->warps.size(); ++w) {
+        progress |= run_warp(b->warps[reversed ? b->warps.size() - 1 - w : w]);
+      }
     }
     if (!progress) fail("the threads of a block wait for each other");
   }
   block = nullptr;
+}
+
+Block& block_of(int rank) {
+  if (rank < 0 || rank >= int(block->cluster->blocks.size())) fail("no such block in the cluster");
+  Block& b = *block->cluster->blocks[size_t(rank)];
+  if (b.live == 0) fail("use of a block of the cluster that has ended");
+  return b;
 }
 
 Warp& my_warp() {
@@ -179,16 +211,27 @@ Warp& my_warp() {
 
 }  // namespace
 
-void run(const dim3& blocks, const dim3& threads, size_t shared_bytes,
+void fail(const char* why) {
+  std::fprintf(stderr, "simt: %s\n", why);
+  std::abort();
+}
+
+void run(const dim3& blocks, const dim3& threads, size_t shared_bytes, int cluster,
          const std::function<void()>& thread) {
   constexpr size_t kMostShared = 227 << 10, kMostThreads = 1024, kMostYz = 65535;
   if (size_t(threads.x) * threads.y * threads.z > kMostThreads) fail("too many threads a block");
   if (shared_bytes > kMostShared) fail("too much shared memory");
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) fail("an empty grid");
   if (blocks.y > kMostYz || blocks.z > kMostYz) fail("a grid too large in y or z");
-  const int64_t n = int64_t(blocks.x) * blocks.y * blocks.z;
+  if (cluster < 1 || int(blocks.x) % cluster != 0) fail("a grid of no whole number of clusters");
+  const int64_t n = int64_t(blocks.x) * blocks.y * blocks.z / cluster;
   parallel_for(n, [&](int64_t i) {
-    run_block(blocks, threads, shared_bytes, reversed ? n - 1 - i : i, thread);
+    const int64_t first = (reversed ? n - 1 - i : i) * cluster;
+    Cluster c;
+    for (int rank = 0; rank < cluster; ++rank) {
+      c.blocks.push_back(make_block(blocks, threads, shared_bytes, first + rank, thread));
+    }
+    run_cluster(c);
   });
 }
 
@@ -202,6 +245,31 @@ const Indices& indices() {
 
 std::byte* dynamic_shared() {
   return block->shared_start;
+}
+
+int cluster_rank() {
+  return block->rank;
+}
+
+std::byte* dynamic_shared(int rank) {
+  return block_of(rank).shared_start;
+}
+
+void sync_cluster() {
+  Cluster* cluster = block->cluster;
+  arrive_and_wait(cluster->barrier, [cluster] { return cluster->live(); });
+}
+
+std::shared_ptr<void>& block_state(int rank) {
+  return block_of(rank).state;
+}
+
+std::shared_ptr<void>& thread_state() {
+  return self->state;
+}
+
+bool is_reversed() {
+  return reversed;
 }
 
 int lane() {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 
 // CUDA's words. __shared__ variables belong to the block that a core is working on.
 #define __global__
@@ -25,6 +26,7 @@
 #define __restrict__ __restrict
 #define __forceinline__ inline
 #define __align__(n) alignas(n)
+#define __grid_constant__
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -33,8 +35,9 @@ struct dim3 {
 
 namespace dedit::simt {
 
-/// Runs `thread` once for every thread of the grid.
-void run(const dim3& blocks, const dim3& threads, size_t shared_bytes,
+/// Runs `thread` once for every thread of the grid, whose blocks work side by side in clusters of
+/// `cluster` neighbours.
+void run(const dim3& blocks, const dim3& threads, size_t shared_bytes, int cluster,
          const std::function<void()>& thread);
 
 /// Blocks and threads from last to first, in every later run.
@@ -47,6 +50,20 @@ struct Indices {
 const Indices& indices();
 
 std::byte* dynamic_shared();
+
+/// The number of the running block in its cluster. Functions that take a rank mean that block's;
+/// its threads must not all have ended.
+int cluster_rank();
+std::byte* dynamic_shared(int rank);
+void sync_cluster();
+
+/// What other parts of the emulator keep for the running block and thread: null at its start,
+/// destroyed at its end.
+std::shared_ptr<void>& block_state(int rank);
+std::shared_ptr<void>& thread_state();
+bool is_reversed();
+/// Prints why and aborts.
+[[noreturn]] void fail(const char* why);
 
 // Barriers: of the block, of `count` threads under a number, of the lanes in `mask`.
 void sync_block();
