@@ -1,22 +1,25 @@
 #include "cuda/product.h"
 #include "cuda/product_kernel.h"
+#include "cuda/product_sm90.h"
 
 namespace dedit::cuda {
 namespace {
 
-// A kernel of products: what it offers, and how it is started.
+// A kernel of products: what it offers, the shape it sees, and how it is started.
 struct Kernel {
   std::span<const ProductTile> tiles;
+  ProductShape shape;
   void (*run)(Stream, const ProductArgs&, const ProductPlan&, float*);
 };
 
 Kernel kernel_of(const ProductArgs& args) {
-  if (args.type == Type::kF32) return {fma_tiles(args), product_fma};
-  return {mma_tiles(args), product_mma};
+  if (args.type == Type::kF32) return {fma_tiles(args), shape_of(args), product_fma};
+  if (product_sm90_fits(args)) return {sm90_tiles(), sm90_shape(args), product_sm90};
+  return {mma_tiles(args), shape_of(args), product_mma};
 }
 
 ProductPlan plan_of(const ProductArgs& args, const Kernel& kernel) {
-  return plan_product(shape_of(args), kernel.tiles, args.multiprocessors);
+  return plan_product(kernel.shape, kernel.tiles, args.multiprocessors);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ struct ProductTile {
   int resident;  ///< blocks that fit a multiprocessor, and that `rate` takes
   bool geglu;    ///< whether the kernel can finish GEGLU in such a block
   bool activated = true;  ///< likewise an activation
+  int cluster = 1;        ///< blocks that share what they load of the weights
 };
 
 struct ProductShape {
@@ -59,7 +60,7 @@ inline double plan_cost(const ProductShape& s, const ProductTile& tile, int spli
   const double full = 0.5 + 0.5 * std::min(1.0, rounds / tile.resident);
   const double products = elements * tile.k / (tile.rate * full);
   const double busy = std::min(1.0, blocks / multiprocessors);
-  const double loads = (tile.m + tile.n) * tile.k * 2 / kCacheBytes * busy;
+  const double loads = (tile.m + double(tile.n) / tile.cluster) * tile.k * 2 / kCacheBytes * busy;
   double cost = kFill + rounds * (steps * std::max(products, loads) + elements / kStoreColumns);
   if (split > 1) {
     const double bytes = double(s.m) * double(s.n) * (8.0 * split + 2);  // written and read
