@@ -55,14 +55,14 @@ DEDIT_HOST_DEVICE V load_constant(const V* p) {
 #endif
 }
 
-/// p[0, 8), where only the first n elements exist (the others are 0); 16 bytes at a time where
-/// `wide`: p is then a multiple of 16. `constant`: the kernel does not write there.
+/// p[0, 8). `wide`: all of them exist and p is a multiple of 16; else the first n do, and the
+/// others are 0. `constant`: the kernel does not write there.
 template <class T>
 DEDIT_HOST_DEVICE Eight<T> load_eight(const T* p, int n, bool wide, bool constant = false) {
   Eight<T> v = {};
   for (int i = 0; i < 8 / kWide<T>; ++i) {
     const T* part = p + i * kWide<T>;
-    if (wide && n >= 8) {
+    if (wide) {
       const auto* whole = reinterpret_cast<const Vec<T, kWide<T>>*>(part);
       v.parts[i] = constant ? load_constant(whole) : *whole;
     } else {
@@ -79,13 +79,13 @@ DEDIT_HOST_DEVICE void add_eight(float (&sum)[8], const Eight<T>& v) {
   for (int i = 0; i < 8; ++i) sum[i] += to_float(v.parts[i / kWide<T>].v[i % kWide<T>]);
 }
 
-/// p[0, n) = v, likewise.
+/// p[0, 8) = v, or its first n, likewise.
 template <class T>
 DEDIT_HOST_DEVICE void store_eight(T* p, const float (&v)[8], int n, bool wide) {
   for (int i = 0; i < 8 / kWide<T>; ++i) {
     Vec<T, kWide<T>> part;
     for (int j = 0; j < kWide<T>; ++j) part.v[j] = from_float<T>(v[i * kWide<T> + j]);
-    if (wide && n >= 8) {
+    if (wide) {
       *reinterpret_cast<Vec<T, kWide<T>>*>(p + i * kWide<T>) = part;
     } else {
       for (int j = 0; j < kWide<T>; ++j) {
@@ -95,33 +95,43 @@ DEDIT_HOST_DEVICE void store_eight(T* p, const float (&v)[8], int n, bool wide) 
   }
 }
 
+/// Whether rows of y may be handled 16 bytes at a time: what the functions below take as `wide`.
+template <class T>
+DEDIT_HOST_DEVICE bool wide_rows(const Epilogue<T>& e) {
+  return e.columns % 8 == 0;
+}
+
 /// The residual of columns [column, column + 8) of a row: loaded apart, ahead of the stores of
 /// other rows, which the compiler must not move it over since y may be the residual.
 template <class T>
-DEDIT_HOST_DEVICE Eight<T> load_residual(const Epilogue<T>& e, int row, int column) {
+DEDIT_HOST_DEVICE Eight<T> load_residual(const Epilogue<T>& e, int row, int column, bool wide) {
   if (!e.residual || row >= e.rows || column >= e.columns) return {};
-  return load_eight(e.residual + int64_t(row) * e.columns + column, e.columns - column,
-                    e.columns % 8 == 0);
+  return load_eight(e.residual + int64_t(row) * e.columns + column, e.columns - column, wide);
+}
+
+/// The bias of columns [column, column + 8), the same for all rows.
+template <class T>
+DEDIT_HOST_DEVICE Eight<float> load_bias(const Epilogue<T>& e, int column, bool wide) {
+  if (!e.bias || column >= e.columns) return {};
+  return load_eight(e.bias + column, e.columns - column, wide, true);
 }
 
 /// Finishes and stores columns [column, column + 8) of a row; nothing outside of y. Not for GEGLU;
 /// without kActivated for no activation only.
 template <class T, bool kActivated = true>
 DEDIT_HOST_DEVICE void finish_eight(const Epilogue<T>& e, int row, int column, float (&v)[8],
-                                    const Eight<T>& residual) {
+                                    const Eight<float>& bias, const Eight<T>& residual, bool wide) {
   if (row >= e.rows || column >= e.columns) return;
-  const int n = e.columns - column;
-  const bool wide = e.columns % 8 == 0;
-  if (e.bias) add_eight(v, load_eight(e.bias + column, n, wide, true));
+  add_eight(v, bias);
   if (e.row_bias) {
-    const int64_t image = row / e.rows_per_image;
-    add_eight(v, load_eight(e.row_bias + image * e.row_bias_step + column, n, wide, true));
+    const float* of_image = e.row_bias + int64_t(row / e.rows_per_image) * e.row_bias_step;
+    add_eight(v, load_eight(of_image + column, e.columns - column, wide, true));
   }
   if constexpr (kActivated) {
     for (float& x : v) x = activate(x, e.activation);
   }
   add_eight(v, residual);
-  store_eight(e.y + int64_t(row) * e.columns + column, v, n, wide);
+  store_eight(e.y + int64_t(row) * e.columns + column, v, e.columns - column, wide);
 }
 
 /// What GEGLU adds to value and gate of column `column` of y; any column.
@@ -168,10 +178,9 @@ inline size_t split_bytes(int64_t rows, int64_t sums, int split) {
 /// Stores columns [column, column + 8) of a row of part `part`.
 template <class T>
 DEDIT_HOST_DEVICE void store_partial(const Epilogue<T>& e, float* partial, int part, int row,
-                                     int column, const float (&v)[8]) {
+                                     int column, const float (&v)[8], bool wide) {
   if (row >= e.rows || column >= e.sums) return;
-  store_eight(partial + (int64_t(part) * e.rows + row) * e.sums + column, v, e.sums - column,
-              e.sums % 8 == 0);
+  store_eight(partial + (int64_t(part) * e.rows + row) * e.sums + column, v, e.sums - column, wide);
 }
 
 /// The second pass: sums the parts in order and does what `args` says follows (GEGLU too).

@@ -71,8 +71,12 @@ __device__ void multiply(const Shared& shared, int buffer, int row, int column,
 
 __device__ void finish(const KernelArgs<float>& a, int row, int column, float (&v)[8]) {
   const auto& e = a.epilogue;
-  if (a.partial) return store_partial(e, a.partial, int(blockIdx.y), row, column, v);
-  if (!a.geglu) return finish_eight(e, row, column, v, load_residual(e, row, column));
+  const bool wide = wide_rows(e);
+  if (a.partial) return store_partial(e, a.partial, int(blockIdx.y), row, column, v, wide);
+  if (!a.geglu) {
+    return finish_eight(e, row, column, v, load_bias(e, column, wide),
+                        load_residual(e, row, column, wide), wide);
+  }
   if (row >= e.rows) return;
   for (int i = 0; i < 4; ++i) {
     const int y_column = column / 2 + i;

@@ -87,6 +87,11 @@ DEDIT_HOST_DEVICE inline GatherColumn gather_column(const Gather& g, int k) {
   return {tap_y < g.kernel ? tap_y : g.kernel, tap - tap_y * g.kernel, k - tap * channels};
 }
 
+/// The other way; k or more past the last column.
+DEDIT_HOST_DEVICE inline int column_index(const Gather& g, const GatherColumn& column) {
+  return (column.tap_y * g.kernel + column.tap_x) * (g.channels + g.channels2) + column.channel;
+}
+
 /// Moves `step` columns on; true if that reaches another tap.
 DEDIT_HOST_DEVICE inline bool gather_advance(const Gather& g, GatherColumn& column, int step) {
   const int channels = g.channels + g.channels2;

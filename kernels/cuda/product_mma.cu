@@ -23,11 +23,17 @@ constexpr ProductTile tile_of(double rate) {
 
 constexpr ProductTile kTiles[] = {tile_of<Huge>(920), tile_of<Large>(900), tile_of<Medium>(800),
                                   tile_of<Small>(700), tile_of<Narrow>(500)};
-// Channel counts that are no multiples of 8.
+// Rows of y of other lengths than multiples of 8.
+constexpr ProductTile kAnyRowsTiles[] = {tile_of<Narrow>(500)};
+// Other channel counts than multiples of 8.
 constexpr ProductTile kElementTiles[] = {tile_of<Medium>(100), tile_of<Narrow>(60)};
 
-bool wide(const ProductArgs& args) {
-  return args.channels % 8 == 0 && args.channels2 % 8 == 0;
+enum class Loading { kWide, kAnyRows, kElements };
+
+Loading loading_of(const ProductArgs& a) {
+  const bool channels = a.channels % 8 == 0 && a.channels2 % 8 == 0;
+  if (channels && (a.geglu ? a.out / 2 : a.out) % 8 == 0) return Loading::kWide;
+  return channels && !a.geglu ? Loading::kAnyRows : Loading::kElements;
 }
 
 // Sums over the block's columns; steps are loaded kStages - 1 ahead, and a step's last products run
@@ -48,7 +54,7 @@ __device__ void sum_products(const KernelArgs<T>& a, const ProductPlace& at, T* 
   __syncthreads();
   Fragments<T, Tile> fragments[2];
   fragments[0].load(stages, 0);
-  int read = 0, write = Tile::kStages - 1;  // stages
+  int read = 0;  // the stage of this step; the one before is free to be written
   for (int step = 0; step < steps; ++step) {
     const int next = read + 1 == Tile::kStages ? 0 : read + 1;
     DEDIT_UNROLL
@@ -61,14 +67,12 @@ __device__ void sum_products(const KernelArgs<T>& a, const ProductPlace& at, T* 
         fragments[0].load(stages + next * kStageSize, 0);
       }
       if (slice == 0) {
-        if (step + Tile::kStages - 1 < steps) {
-          loader.load(a, stages + write * kStageSize);
-        }
+        const int free = read == 0 ? Tile::kStages - 1 : read - 1;
+        if (step + Tile::kStages - 1 < steps) loader.load(a, stages + free * kStageSize);
         copy_async_commit();
       }
       sums.add_products(fragments[slice % 2]);
     }
-    write = read;
     read = next;
   }
 }
@@ -85,64 +89,63 @@ struct LanePlace {
   }
 };
 
-// The residuals of a row tile: of its two rows a lane, its groups of four column tiles.
-template <class T, class Tile>
+// The residuals of four column tiles, of the two rows that a lane has in a row tile.
+template <class T>
 struct Residuals {
-  Eight<T> v[2][Tile::kColumnTiles / 4];
+  Eight<T> v[2];
 
-  __device__ void load(const KernelArgs<T>& a, const LanePlace<Tile>& lane, int tile) {
-    DEDIT_UNROLL
-    for (int half = 0; half < 2; ++half) {
-      DEDIT_UNROLL
-      for (int group = 0; group < Tile::kColumnTiles / 4; ++group) {
-        v[half][group] =
-            load_residual(a.epilogue, lane.row + tile * 16 + half * 8, lane.column + group * 32);
-      }
-    }
+  __device__ void load(const KernelArgs<T>& a, int row, int column, bool wide) {
+    v[0] = load_residual(a.epilogue, row, column, wide);
+    v[1] = load_residual(a.epilogue, row + 8, column, wide);
   }
 };
 
-// The residuals of a row tile are loaded while the one before is finished.
+// Residuals are loaded while those before them are used.
 template <bool kActivated, class T, class Tile>
-__device__ void finish(const KernelArgs<T>& a, const ProductPlace& at, const Sums<Tile>& sums) {
+__device__ void finish(const KernelArgs<T>& a, const ProductPlace& at, const Sums<Tile>& sums,
+                       bool wide) {
+  constexpr int kRowTiles = Tile::kRowTiles, kAhead = 2;
   const LanePlace<Tile> lane(at);
-  Residuals<T, Tile> residuals[2];
-  residuals[0].load(a, lane, 0);
   DEDIT_UNROLL
-  for (int tile = 0; tile < Tile::kRowTiles; ++tile) {
-    if (tile + 1 < Tile::kRowTiles) residuals[(tile + 1) % 2].load(a, lane, tile + 1);
+  for (int group = 0; group < Tile::kColumnTiles / 4; ++group) {
+    const int column = lane.column + group * 32;
+    const Eight<float> bias = load_bias(a.epilogue, column, wide);
+    Residuals<T> residuals[kRowTiles];
     DEDIT_UNROLL
-    for (int half = 0; half < 2; ++half) {
+    for (int tile = 0; tile < kRowTiles + kAhead; ++tile) {
+      if (tile < kRowTiles) residuals[tile].load(a, lane.row + tile * 16, column, wide);
+      const int ready = tile - kAhead;
       DEDIT_UNROLL
-      for (int group = 0; group < Tile::kColumnTiles / 4; ++group) {
+      for (int half = 0; half < 2 && ready >= 0; ++half) {
         float v[8];
-        sums.eight(tile, half, group * 4, v);
-        finish_eight<T, kActivated>(a.epilogue, lane.row + tile * 16 + half * 8,
-                                    lane.column + group * 32, v,
-                                    residuals[tile % 2].v[half][group]);
+        sums.eight(ready, half, group * 4, v);
+        finish_eight<T, kActivated>(a.epilogue, lane.row + ready * 16 + half * 8, column, v, bias,
+                                    residuals[ready].v[half], wide);
       }
     }
   }
 }
 
 template <class T, class Tile>
-__device__ void finish_part(const KernelArgs<T>& a, const ProductPlace& at,
-                            const Sums<Tile>& sums) {
-  constexpr int kGroups = Tile::kColumnTiles / 4;
+__device__ void finish_part(const KernelArgs<T>& a, const ProductPlace& at, const Sums<Tile>& sums,
+                            bool wide) {
   const LanePlace<Tile> lane(at);
   DEDIT_UNROLL
-  for (int i = 0; i < Tile::kRowTiles * 2 * kGroups; ++i) {
-    const int tile = i / (2 * kGroups), half = i / kGroups % 2, group = i % kGroups;
-    float v[8];
-    sums.eight(tile, half, group * 4, v);
-    store_partial(a.epilogue, a.partial, int(blockIdx.y), lane.row + tile * 16 + half * 8,
-                  lane.column + group * 32, v);
+  for (int i = 0; i < Tile::kRowTiles * 2; ++i) {
+    DEDIT_UNROLL
+    for (int group = 0; group < Tile::kColumnTiles / 4; ++group) {
+      float v[8];
+      sums.eight(i / 2, i % 2, group * 4, v);
+      store_partial(a.epilogue, a.partial, int(blockIdx.y), lane.row + i * 8,
+                    lane.column + group * 32, v, wide);
+    }
   }
 }
 
 // The gates of column tile j are in column tile j + 4: see geglu_weight_row().
 template <class T, class Tile>
-__device__ void finish_gated(const KernelArgs<T>& a, const ProductPlace& at, Sums<Tile>& sums) {
+__device__ void finish_gated(const KernelArgs<T>& a, const ProductPlace& at, Sums<Tile>& sums,
+                             bool wide) {
   static_assert(Tile::kColumnTiles == 8);
   const LanePlace<Tile> lane(at);
   const int quad = int(threadIdx.x) % 4;
@@ -167,7 +170,7 @@ __device__ void finish_gated(const KernelArgs<T>& a, const ProductPlace& at, Sum
     sums.eight(i / 2, i % 2, 0, v);
     const int row = lane.row + i * 8, first = column + quad * 8;
     if (row < e.rows && first < e.columns) {
-      store_eight(e.y + int64_t(row) * e.columns + first, v, e.columns - first, e.columns % 8 == 0);
+      store_eight(e.y + int64_t(row) * e.columns + first, v, e.columns - first, wide);
     }
   }
 }
@@ -181,12 +184,13 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kResident) mma_kernel(Ke
                                         a.steps * Tile::kK, a.epilogue.sums, a.k);
   Sums<Tile> sums = {};
   sum_products<T, Tile, Loader>(a, at, reinterpret_cast<T*>(dynamic_shared()), sums);
+  const bool wide = !Loader::kAnyRows || wide_rows(a.epilogue);
   if constexpr (kFinish == Finish::kGeglu) {
-    finish_gated(a, at, sums);
+    finish_gated(a, at, sums, wide);
   } else if (kFinish == Finish::kPlain && a.partial) {
-    finish_part(a, at, sums);
+    finish_part(a, at, sums, wide);
   } else {
-    finish<kFinish == Finish::kActivated>(a, at, sums);
+    finish<kFinish == Finish::kActivated>(a, at, sums, wide);
   }
 }
 
@@ -226,7 +230,9 @@ void run(Stream stream, const ProductArgs& args, const ProductPlan& plan, float*
   const ProductTile& tile = mma_tiles(args)[size_t(plan.tile)];
   const Job<T> job = {stream, kernel_args<T>(args, plan, partial),
                       product_blocks(args, tile, plan.split)};
-  if (!wide(args)) {
+  const Loading loading = loading_of(args);
+  if (loading == Loading::kAnyRows) return job.template run_wide<Narrow>();
+  if (loading == Loading::kElements) {
     return plan.tile == 0 ? job.template run_elements<Medium>()
                           : job.template run_elements<Narrow>();
   }
@@ -247,8 +253,15 @@ void run(Stream stream, const ProductArgs& args, const ProductPlan& plan, float*
 }  // namespace
 
 std::span<const ProductTile> mma_tiles(const ProductArgs& args) {
-  if (wide(args)) return kTiles;
-  return kElementTiles;
+  switch (loading_of(args)) {
+    case Loading::kWide:
+      return kTiles;
+    case Loading::kAnyRows:
+      return kAnyRowsTiles;
+    case Loading::kElements:
+      return kElementTiles;
+  }
+  return kTiles;
 }
 
 void product_mma(Stream stream, const ProductArgs& args, const ProductPlan& plan, float* partial) {

@@ -47,17 +47,18 @@ template <class T, class Tile>
 struct WideLoader {
   static constexpr int kChunks = Tile::kK / 8, kApart = Tile::kThreads / kChunks;
   static constexpr int kLeft = Tile::kM / kApart, kRight = Tile::kN / kApart;
+  /// Whether y may have rows of any length, not of multiples of 8 only.
+  static constexpr bool kAnyRows = Tile::kN <= 32;
   static_assert(kApart % 8 == 0 && kLeft * kApart == Tile::kM && kRight * kApart == Tile::kN);
 
   GatherWalk<kLeft, kApart> walk;
   int weights[kRight];  // rows, -1 past the last one
-  int k, place;
+  int place;
 
   __device__ void start(const KernelArgs<T>& a, const ProductPlace& at) {
     const int chunk = int(threadIdx.x) % kChunks, row = int(threadIdx.x) / kChunks;
-    k = at.first_k + chunk * 8;
     place = chunk_place<Tile::kK>(row, chunk) * 8;
-    walk.start(a.gather, at.row + row, k);
+    walk.start(a.gather, at.row + row, at.first_k + chunk * 8);
     DEDIT_UNROLL
     for (int i = 0; i < kRight; ++i) {
       const int weight = weight_row<T, Tile>(a, at, row + i * kApart);
@@ -76,13 +77,13 @@ struct WideLoader {
                     inside);
     }
     T* right = stage + Tile::kM * Tile::kK;
+    const int k = column_index(a.gather, walk.column);
     DEDIT_UNROLL
     for (int i = 0; i < kRight; ++i) {
       const bool inside = k < a.k && weights[i] >= 0;
       copy_async_16(right + place + i * kApart * Tile::kK,
                     a.weights + (inside ? int64_t(weights[i]) * a.k + k : 0), inside);
     }
-    k += Tile::kK;
     walk.advance(a.gather, Tile::kK);
   }
 };
@@ -92,6 +93,7 @@ template <class T, class Tile>
 struct ElementLoader {
   static constexpr int kApart = Tile::kThreads / Tile::kK;  // rows between a thread's elements
   static constexpr int kBatch = 8;                          // of loads on their way
+  static constexpr bool kAnyRows = true;
   static_assert(Tile::kM % (kApart * kBatch) == 0 && Tile::kN % (kApart * kBatch) == 0);
 
   GatherColumn column;

@@ -13,7 +13,7 @@ __device__ void sum_parts(const Epilogue<T>& e, const float* partial, int split,
   const float* p = partial + int64_t(row) * e.sums + column;
   const int64_t part_size = int64_t(e.rows) * e.sums;
   const int n = e.sums - column;
-  const bool wide = e.sums % 8 == 0 && column % 4 == 0;
+  const bool wide = wide_rows(e);  // then both halves of GEGLU are too
   DEDIT_UNROLL
   for (int part = 0; part < split; ++part) {
     add_eight(v, load_eight(p + part * part_size, n, wide, true));
@@ -36,10 +36,11 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = 0; i < 8; ++i) {
       v[i] = finish_geglu(load_geglu_bias(e, column + i), v[i], gate[i]);
     }
-    const int n = e.columns - column;
-    store_eight(e.y + int64_t(row) * e.columns + column, v, n, e.columns % 8 == 0);
+    store_eight(e.y + int64_t(row) * e.columns + column, v, e.columns - column, wide_rows(e));
   } else {
-    finish_eight(e, row, column, v, load_residual(e, row, column));
+    const bool wide = wide_rows(e);
+    finish_eight(e, row, column, v, load_bias(e, column, wide), load_residual(e, row, column, wide),
+                 wide);
   }
 }
 

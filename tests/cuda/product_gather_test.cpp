@@ -73,6 +73,8 @@ TEST(ProductGather, WalkingReachesTheColumnsOfADivision) {
         const bool other_tap = gather_advance(g, walked, step);
         const bool moved = before.tap_y != walked.tap_y || before.tap_x != walked.tap_x;
         EXPECT_TRUE(k >= length || other_tap == moved) << k;
+        const int index = column_index(g, walked);
+        EXPECT_TRUE(k < length ? index == k : index >= length) << k;
         EXPECT_EQ(walked.tap_y, exact.tap_y) << k;
         EXPECT_EQ(walked.channel, exact.channel) << k;
         EXPECT_TRUE(k >= length || walked.tap_x == exact.tap_x) << k;

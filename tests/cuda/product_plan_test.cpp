@@ -14,6 +14,7 @@ std::span<const ProductTile> tiles_of(Type type, int64_t channels) {
   ProductArgs args;
   args.type = type;
   args.channels = channels;
+  args.out = 8;
   return type == Type::kF32 ? fma_tiles(args) : mma_tiles(args);
 }
 
