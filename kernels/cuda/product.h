@@ -34,8 +34,9 @@ struct ProductArgs {
   int multiprocessors = 108;
 };
 
+/// Of the shapes alone: the pointers need not be known yet.
 size_t product_workspace_bytes(const ProductArgs& args);
-/// Any sizes; fast where channel counts are multiples of 8.
+/// Any sizes below 2^31 pixels; fast where the channel counts of x, x2 and y are multiples of 8.
 void product(Stream stream, const ProductArgs& args, void* workspace);
 
 /// A checkpoint's [out, in, kernel, kernel] in its type -> [out, kernel, kernel, in] in `type`.

@@ -24,8 +24,8 @@ __device__ void sum_parts(const Epilogue<T>& e, const float* partial, int split,
 template <class T, bool kGeglu>
 __global__ void __launch_bounds__(kThreads)
     finish_kernel(Epilogue<T> e, const float* partial, int split) {
-  const int across = int(divide_up(e.columns, 8));
-  const int64_t index = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  const unsigned across = unsigned(e.columns + 7) / 8;
+  const unsigned index = blockIdx.x * kThreads + threadIdx.x;
   const int row = int(index / across), column = int(index % across) * 8;
   if (row >= e.rows) return;
   float v[8] = {};
