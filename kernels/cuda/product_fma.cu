@@ -39,6 +39,7 @@ struct Loader {
   __device__ void load(const KernelArgs<float>& a, Loads& loads) {
     const auto source = gather_source(a.gather, a.x, a.x2, walk.column.channel);
     const bool inside = k < end_k;
+    DEDIT_UNROLL
     for (int i = 0; i < kLoads; ++i) {
       const int pixel = walk.pixels[i];
       loads.left[i] =
@@ -52,6 +53,7 @@ struct Loader {
 
 __device__ void store(Shared& shared, int buffer, const Loads& loads) {
   const int column = int(threadIdx.x) % kK, row = int(threadIdx.x) / kK;
+  DEDIT_UNROLL
   for (int i = 0; i < kLoads; ++i) {
     shared.left[buffer][column][row + i * kApart] = loads.left[i];
     shared.right[buffer][column][row + i * kApart] = loads.right[i];
@@ -63,7 +65,9 @@ __device__ void multiply(const Shared& shared, int buffer, int row, int column,
   for (int k = 0; k < kK; ++k) {
     const auto left = *reinterpret_cast<const Vec<float, 4>*>(&shared.left[buffer][k][row]);
     const auto right = load_eight(&shared.right[buffer][k][column], 8, true);
+    DEDIT_UNROLL
     for (int i = 0; i < 4; ++i) {
+      DEDIT_UNROLL
       for (int j = 0; j < 8; ++j) sums[i][j] += left.v[i] * right.parts[j / 4].v[j % 4];
     }
   }
@@ -104,6 +108,7 @@ __global__ void __launch_bounds__(kThreads) fma_kernel(KernelArgs<float> a) {
     store(shared, (step + 1) % 2, loads);
     __syncthreads();
   }
+  DEDIT_UNROLL
   for (int i = 0; i < 4; ++i) finish(a, at.row + row + i, at.weight + column, sums[i]);
 }
 
