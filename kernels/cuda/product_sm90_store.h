@@ -7,7 +7,7 @@
 #include "cuda/product_epilogue.h"
 #include "cuda/product_sm90.h"
 
-namespace dedit::cuda {
+namespace dedit::cuda::sm90 {
 
 /// Of the sums of 32 columns that four threads have, 8 neighbours: of the row that is `half`.
 __device__ inline void eight_of(const float* d, int half, float (&v)[8]) {
@@ -91,14 +91,22 @@ __device__ Packed residual_at(const Epilogue<T>& e, int row, int column) {
   return std::bit_cast<Packed>(*reinterpret_cast<const Vec<T, 8>*>(p));
 }
 
+/// Where the row bias of a row begins, looked up once a row since it takes a division.
+template <class T>
+__device__ int row_bias_at(const Epilogue<T>& e, int row) {
+  return e.row_bias && row >= 0 ? row / e.rows_per_image * e.row_bias_step : 0;
+}
+
 /// Stores finished elements of y. Residuals are loaded ahead of the stores before theirs, which
 /// they may not be moved over.
 template <class T, bool kActivated, int kSums>
 __device__ void store_sums(const Epilogue<T>& e, const Place& place, const float (&d)[kSums]) {
   constexpr int kEights = kSums / 16;
+  int row_bias[2];
   Packed residual[2][2];
   DEDIT_UNROLL
   for (int half = 0; half < 2; ++half) {
+    row_bias[half] = row_bias_at(e, place.rows[half]);
     residual[0][half] = residual_at(e, place.rows[half], place.column);
   }
   DEDIT_UNROLL
@@ -115,9 +123,7 @@ __device__ void store_sums(const Epilogue<T>& e, const Place& place, const float
       eight_of(d + i * 16, half, v);
       if (row < 0 || column >= e.columns) continue;
       if (e.bias) add_constants(v, e.bias + column);
-      if (e.row_bias) {
-        add_constants(v, e.row_bias + int64_t(row / e.rows_per_image) * e.row_bias_step + column);
-      }
+      if (e.row_bias) add_constants(v, e.row_bias + row_bias[half] + column);
       DEDIT_UNROLL
       for (int j = 0; j < 8; ++j) {
         if constexpr (kActivated) v[j] = activate(v[j], e.activation);
@@ -152,4 +158,4 @@ __device__ void store_geglu(const Epilogue<T>& e, const Place& place, const floa
   }
 }
 
-}  // namespace dedit::cuda
+}  // namespace dedit::cuda::sm90
