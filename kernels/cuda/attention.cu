@@ -51,21 +51,21 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) narrow_kernel(Task ta
     }
     copy_async_commit();
   };
-  Piece* tiles = shared;  // of keys and values, now; the other two tiles are the next
-  Piece* next_tiles = shared + 2 * S::kTilePieces;
-  load(range.first, tiles);
-  load(range.first + kTileKeys, next_tiles);
+  constexpr int kStage = 2 * S::kTilePieces;  // a tile of keys, then one of values
+  load(range.first, shared);
+  load(range.first + kTileKeys, shared + kStage);
   Queries<S> q;
   load_queries(q, queries_of<T>(task.args), row);
   State<S> state;
   clear(state);
-  for (int key = range.first; key < range.end; key += kTileKeys) {
+  int stage = 0;  // where the tiles are; the next ones are at kStage - stage
+  for (int key = range.first; key < range.end; key += kTileKeys, stage = kStage - stage) {
     copy_async_wait<0>();
     __syncthreads();
-    if (key > range.first) load(key + kTileKeys, next_tiles);
+    if (key > range.first) load(key + kTileKeys, shared + kStage - stage);
 #pragma unroll 1
     for (int part = set * 32; part < kTileKeys; part += S::kKeyWarps * 32) {
-      const Piece* keys = tiles + part * S::kPieces;
+      const Piece* keys = shared + stage + part * S::kPieces;
       const Piece* values = keys + S::kTilePieces;
       if (key + part + 16 < seen) {
         attend<S, 32>(q, state, keys, values, task, key + part, row, range.end);
@@ -73,9 +73,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks) narrow_kernel(Task ta
         attend<S, 16>(q, state, keys, values, task, key + part, row, range.end);
       }
     }
-    Piece* used = tiles;
-    tiles = next_tiles;
-    next_tiles = used;
   }
   complete_sums(state);
   if constexpr (S::kKeyWarps == 2) {

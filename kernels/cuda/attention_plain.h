@@ -15,7 +15,7 @@ __device__ inline void load_plain(PlainTile& tile, const Rows<const float>& from
   for (int i = int(threadIdx.x); i < 32 * kPlainChunk; i += kPlainThreads) {
     const int row = i / kPlainChunk, c = i % kPlainChunk;
     const bool inside = first + row < from.rows && column + c < from.columns;
-    tile[row][c] = inside ? from.data[int64_t(first + row) * from.step + column + c] : 0;
+    tile[row][c] = inside ? from.row(first + row)[column + c] : 0;
   }
 }
 
@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kPlainThreads) plain_kernel(Task task) {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const int column = chunk * kPlainChunk + t + 8 * j;
-      if (column < dims) out.data[int64_t(row) * out.step + column] = y[chunk][j] / sum;
+      if (column < dims) out.row(row)[column] = y[chunk][j] / sum;
     }
   }
 }

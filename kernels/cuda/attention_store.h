@@ -111,7 +111,7 @@ __device__ __forceinline__ void store(const State<S>& state, const Rows<typename
       const int row = first + m * 16 + r * 8 + group;
       const bool valid = row < y.rows;
       const float factor = 1 / state.sum[m][r];
-      T* to = y.data + int64_t(row) * y.step;
+      T* to = y.row(row);
       const auto value = [&](int n, int i) { return state.y[m][n][2 * r + i] * factor; };
       const auto pair = [&](int n) { return pack<T>(value(n, 0), value(n, 1)); };
       if constexpr (S::kExact) {

@@ -26,6 +26,9 @@ struct Rows {
   T* data;
   int step;  ///< elements between rows
   int rows, columns;
+
+  /// Row i; past the last it is an address only. Unsigned, for this to be a single operation.
+  __device__ T* row(int i) const { return data + uint64_t(uint32_t(i)) * uint32_t(step); }
 };
 
 template <class T>
@@ -69,7 +72,7 @@ __device__ Piece read_piece(const Rows<const T>& from, int row, int column) {
   Piece piece;
   for (int i = 0; i < 8; ++i) {
     const bool valid = row < from.rows && column + i < from.columns;
-    piece.v[i] = valid ? from.data[int64_t(row) * from.step + column + i].bits : uint16_t(0);
+    piece.v[i] = valid ? from.row(row)[column + i].bits : uint16_t(0);
   }
   return piece;
 }
@@ -90,14 +93,15 @@ __device__ __forceinline__ void load_tile(Piece* shared, const Rows<const T>& fr
   constexpr int kAtOnce = rows_at_once<kPieces, kThreads>();
   const int start = int(threadIdx.x) / kPieces, piece = int(threadIdx.x) % kPieces;
   if (start >= kAtOnce) return;
+  constexpr bool kAlike = kAtOnce % 8 == 0 || kSpread<kPieces> == 1;
+  const int start_place = swizzled<kPieces>(start, piece);
   const int at = column + piece * 8, end = from.rows - first;
   const bool inside = kExact || at < from.columns;
-  // Past the matrix's end this is an address only.
-  const T* source = from.data + int64_t(first) * from.step + made_anew(start * from.step + at);
+  const T* source = from.row(first) + made_anew(start * from.step + at);
 #pragma unroll
   for (int before = 0; before < kRows; before += kAtOnce) {
     const int row = before + start;
-    Piece* to = shared + swizzled<kPieces>(row, piece);
+    Piece* to = shared + (kAlike ? before * kPieces + start_place : swizzled<kPieces>(row, piece));
     if (kRows % kAtOnce == 0 || row < kRows) {
       if (kExact || wide) {
         copy_async_16(to, source, inside && row < end);
@@ -105,7 +109,7 @@ __device__ __forceinline__ void load_tile(Piece* shared, const Rows<const T>& fr
         *to = read_piece(from, first + row, at);
       }
     }
-    source += int64_t(kAtOnce) * from.step;
+    source += uint64_t(kAtOnce) * uint32_t(from.step);
   }
 }
 

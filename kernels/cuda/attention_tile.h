@@ -79,7 +79,7 @@ __device__ __forceinline__ uint32_t read_pair(const Rows<const typename S::T>& f
                                               int column) {
   using T = typename S::T;
   if (row >= from.rows) return 0;
-  const T* at = from.data + int64_t(row) * from.step + column;
+  const T* at = from.row(row) + column;
   if (S::kExact) return std::bit_cast<uint32_t>(*reinterpret_cast<const Vec<T, 2>*>(at));
   const uint32_t low = column < from.columns ? at[0].bits : 0;
   const uint32_t high = column + 1 < from.columns ? at[1].bits : 0;

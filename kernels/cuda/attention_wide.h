@@ -259,10 +259,10 @@ __device__ __forceinline__ void store_wide(const WideOutput<S>& y, const float* 
           float* to = task.partial + (block * out.rows + row) * S::kDims + column;
           *reinterpret_cast<Vec<float, 2>*>(to) = {{low, high}};
         } else if (S::kExact) {
-          *reinterpret_cast<uint32_t*>(out.data + int64_t(row) * out.step + column) =
+          *reinterpret_cast<uint32_t*>(out.row(row) + column) =
               pack<T>(low * factor, high * factor);
         } else {
-          T* to = out.data + int64_t(row) * out.step + column;
+          T* to = out.row(row) + column;
           if (column < out.columns) to[0] = from_float<T>(low * factor);
           if (column + 1 < out.columns) to[1] = from_float<T>(high * factor);
         }
