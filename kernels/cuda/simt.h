@@ -79,9 +79,11 @@ __device__ inline std::byte* dynamic_shared() {
 #else
 
 template <class... Params>
-void launch(Stream, const Grid& grid, void (*kernel)(Params...),
+void launch(Stream stream, const Grid& grid, void (*kernel)(Params...),
             typename Same<Params>::type... args) {
-  simt::run(grid.blocks, grid.threads, grid.shared_bytes, grid.cluster, [&] { kernel(args...); });
+  simt::submit(stream, [=] {
+    simt::run(grid.blocks, grid.threads, grid.shared_bytes, grid.cluster, [&] { kernel(args...); });
+  });
 }
 
 inline std::byte* dynamic_shared() {

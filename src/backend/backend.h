@@ -1,8 +1,8 @@
 // Backend: everything the networks ask of a device. Arguments are already checked and outputs
 // already allocated by src/nn/ops.cpp; a backend only computes.
 //
-// Activations are f32 or bf16 (f64 in the reference backend of the tests), NHWC or [B, T, C],
-// contiguous. Norms, softmax and sums are taken in f32 whatever the activation type. Parameter
+// Activations are f32 or bf16, on a GPU f16 too (f64 in the reference backend of the tests), NHWC
+// or [B, T, C], contiguous. Norms, softmax and sums are taken in f32 whatever the activation type. Parameter
 // vectors (norm weights, row biases) are `Backend::param_dtype()` tensors, f32 on real devices.
 // Outputs never alias inputs unless the comment says "may alias".
 // Results must not depend on the number of threads, to the bit.
@@ -150,6 +150,12 @@ class Backend {
   /// y [B, T, C] = table[ids[b, t]] + positions[t]; ids are host values, checked.
   virtual void embed(std::span<const int32_t> ids, const Tensor& table, const Tensor& positions,
                      Tensor& y) = 0;
+  /// y [1] of param dtype = sum of x_i^2, good to 1e-5 of itself; any activation type.
+  virtual void sum_of_squares(const Tensor& x, Tensor& y) = 0;
+
+  /// A step of a sampling loop has been asked for: the next one is much like it. A device that
+  /// works while the host goes on may use it as a place to let the host wait.
+  virtual void end_of_step() {}
 };
 
 /// The CPU backend at the best instruction set of this machine (DEDIT_MAX_ISA caps it).

@@ -224,6 +224,13 @@ Tensor embed(Ctx& ctx, std::span<const int32_t> ids, int64_t batch, const Tensor
   return y;
 }
 
+void sum_of_squares(Ctx& ctx, const Tensor& x, Tensor& y) {
+  check_cancel(ctx);
+  require(y.numel() == 1 && y.dtype() == ctx.backend.param_dtype(), "sum_of_squares", x.shape(),
+          y.shape());
+  ctx.backend.sum_of_squares(x, y);
+}
+
 Tensor upload(Ctx& ctx, const float* host, const Shape& shape, DType dtype) {
   Tensor y = ctx.pool.make(shape, dtype);
   ctx.backend.upload(host, y);

@@ -153,10 +153,13 @@ Tensor pooled(Ctx& ctx, const Tensor& x) {
   return ops::upload(ctx, values.data(), x.shape(), x.dtype());
 }
 
-void add_energy(Ctx& ctx, const Tensor& added, double factor, ControlTally& tally) {
-  double squares = 0;
-  for (float v : ops::download(ctx, added)) squares += double(v) * v;
-  tally.squares += squares * factor * factor;
+/// Without waiting for it: `n_sums` is how many there will be until settle_tallies().
+void add_energy(Ctx& ctx, const Tensor& added, double factor, int64_t n_sums, ControlTally& tally) {
+  if (!tally.pending) tally.pending = ctx.pool.make({n_sums}, ctx.backend.param_dtype());
+  DEDIT_ASSERT(int64_t(tally.pending_factors.size()) < tally.pending.dim(0));
+  Tensor sum = tally.pending.rows(int64_t(tally.pending_factors.size()), 1);
+  ops::sum_of_squares(ctx, added, sum);
+  tally.pending_factors.push_back(factor * factor);
   tally.n_values += double(added.numel());
 }
 
@@ -264,7 +267,9 @@ ControlResiduals sum_controls(Ctx& ctx, std::span<const ActiveControl> controls,
       if (const Tensor cells = weights.by_cell(ctx, k, r.dim(1), r.dim(2))) {
         r = ops::blend(ctx, cells, r, zeros_like(ctx, r));
       }
-      if (tally && in.plan.measures_controls) add_energy(ctx, r, factor, *tally);
+      if (tally && in.plan.measures_controls) {
+        add_energy(ctx, r, factor, int64_t(blocks.size()) * in.plan.n_calls, *tally);
+      }
       if (first_row > 0) {
         r = ops::stack_rows(ctx, std::vector<Tensor>{zeros_like(ctx, r.rows(0, first_row)), r});
       }
@@ -272,6 +277,18 @@ ControlResiduals sum_controls(Ctx& ctx, std::span<const ActiveControl> controls,
     }
   }
   return sum;
+}
+
+void settle_tallies(Ctx& ctx, std::span<ControlTally> tallies) {
+  for (ControlTally& tally : tallies) {
+    if (tally.pending_factors.empty()) continue;
+    const auto n = int64_t(tally.pending_factors.size());
+    const std::vector<float> sums = ops::download(ctx, tally.pending.rows(0, n));
+    for (size_t i = 0; i < sums.size(); ++i) {
+      tally.squares += double(sums[i]) * tally.pending_factors[i];
+    }
+    tally.pending_factors.clear();
+  }
 }
 
 void add_tallies(std::span<const ControlTally> tallies, EditReport& report) {

@@ -30,6 +30,10 @@ struct ControlTally {
   int n_calls = 0, first_call = 0, last_call = 0;  ///< of the last picture; 1-based
   double squares = 0;                              ///< sum over all values that it added
   double n_values = 0;
+
+  /// Sums of squares that the device has yet to hand over, and what each counts.
+  Tensor pending = {};  // [n] of param dtype
+  std::vector<double> pending_factors = {};
 };
 
 using MakeObserver = std::function<std::unique_ptr<Observer>(const std::string&)>;
@@ -65,6 +69,9 @@ std::vector<ActiveControl> load_controls(Ctx&, Model::Impl& model, const EditPla
 /// Sum of what the controls add; empty where none acts.
 ControlResiduals sum_controls(Ctx&, std::span<const ActiveControl> controls,
                               const ControlCall& call);
+
+/// Adds what is pending in them. To be called after each picture's calls.
+void settle_tallies(Ctx&, std::span<ControlTally> tallies);
 
 /// Into the report, which has an entry for each control.
 void add_tallies(std::span<const ControlTally> tallies, EditReport& report);

@@ -76,6 +76,7 @@ Tensor sample(Ctx& outer, const SamplerInput& in) {
                   : add_noise(ctx, in.kept->source, in.kept->noise, in.solver.noising_level(i + 1));
       x = ops::blend(ctx, in.kept->mask, x, source);
     }
+    ctx.backend.end_of_step();
     if (in.on_step) in.on_step(call + 1, level);
   }
   return x;

@@ -348,8 +348,9 @@ struct Session::Impl {
     }
     const auto sampling = Clock::now();
     const Tensor latents = sample(ctx, input);
+    const TensorValue value = to_value(ctx, latents);  // waits for the device
     result.report.sample_seconds += seconds_since(sampling);
-    const TensorValue value = to_value(ctx, latents);
+    settle_tallies(ctx, controls.tallies);
     result.latents.shape = value.shape;
     result.latents.shape[0] = int64_t(picture) + 1;
     result.latents.values.insert(result.latents.values.end(), value.values.begin(),

@@ -368,6 +368,12 @@ class ReferenceBackend : public Backend {
     }
   }
 
+  void sum_of_squares(const Tensor& x, Tensor& y) override {
+    double sum = 0;
+    for (int64_t i = 0; i < x.numel(); ++i) sum += load(x, i) * load(x, i);
+    store(y, 0, sum);
+  }
+
  private:
   /// [B, T, width] of a column range.
   static Doubles columns(const Columns& part) {

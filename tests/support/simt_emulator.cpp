@@ -235,6 +235,11 @@ void run(const dim3& blocks, const dim3& threads, size_t shared_bytes, int clust
   });
 }
 
+void submit(void* stream, std::function<void()> work) {
+  if (stream) return static_cast<WorkQueue*>(stream)->push(std::move(work));
+  work();
+}
+
 void set_reverse(bool reverse) {
   reversed = reverse;
 }

@@ -40,6 +40,14 @@ namespace dedit::simt {
 void run(const dim3& blocks, const dim3& threads, size_t shared_bytes, int cluster,
          const std::function<void()>& thread);
 
+/// A stream of work that is done later. Null streams do theirs at once.
+class WorkQueue {
+ public:
+  virtual ~WorkQueue() = default;
+  virtual void push(std::function<void()> work) = 0;
+};
+void submit(void* stream, std::function<void()> work);
+
 /// Blocks and threads from last to first, in every later run.
 void set_reverse(bool reverse);
 

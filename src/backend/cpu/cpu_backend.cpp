@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "backend/cpu/convert.h"
@@ -253,6 +254,22 @@ void CpuBackend::embed(std::span<const int32_t> ids, const Tensor& table, const 
              element(y, i * n));
     }
   });
+}
+
+void CpuBackend::sum_of_squares(const Tensor& x, Tensor& y) {
+  const bool is_f32 = kernel_type(x.dtype()) == kernels::kTypeF32;
+  const int64_t n = x.numel();
+  std::vector<double> sums(size_t(divide_up(n, kElements)));
+  parallel_for(int64_t(sums.size()), [&](int64_t block) {
+    const int64_t first = block * kElements, end = std::min(n, first + kElements);
+    double sum = 0;
+    for (int64_t i = first; i < end; ++i) {
+      const double v = is_f32 ? x.data<float>()[i] : to_float(x.data<BFloat16>()[i]);
+      sum += v * v;
+    }
+    sums[size_t(block)] = sum;
+  });
+  y.data<float>()[0] = float(std::accumulate(sums.begin(), sums.end(), 0.0));
 }
 
 }  // namespace dedit::cpu

@@ -47,6 +47,7 @@ class CpuBackend : public Backend {
   void concat(const Tensor& a, const Tensor& b, Tensor& y) override;
   void embed(std::span<const int32_t> ids, const Tensor& table, const Tensor& positions,
              Tensor& y) override;
+  void sum_of_squares(const Tensor& x, Tensor& y) override;
 
  private:
   const kernels::IsaLevel level_;

@@ -1,0 +1,123 @@
+#include "backend/cuda/queue.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/str.h"
+
+#include "dedit/error.h"
+
+namespace dedit::cuda {
+namespace {
+
+constexpr size_t kScratchStep = size_t{4} << 20;
+
+size_t mib(size_t bytes) {
+  return (bytes + (size_t{1} << 20) - 1) >> 20;
+}
+
+}  // namespace
+
+Queue::Queue(std::unique_ptr<Device> device, bool records)
+    : device_(std::move(device)), records_(records), staging_(*device_) {}
+
+Queue::~Queue() {
+  // Nothing can be reported from here, and a device that has failed has lost its memory anyway.
+  try {
+    const Turn turn(*this);
+    finish();
+    if (scratch_) device_->deallocate(scratch_);
+  } catch (const Error&) {
+  }
+}
+
+void* Queue::allocate(size_t bytes) {
+  const Turn turn(*this);
+  void* p = device_->allocate(bytes);
+  if (!p && !outgrown_.empty()) {
+    finish();
+    p = device_->allocate(bytes);
+  }
+  if (p) return p;
+  throw Error(
+      ErrorKind::kMemory,
+      str("cuda: the GPU has no ", mib(bytes), " MiB left: ", mib(device_->free_bytes()), " of its ",
+          mib(device_->total_bytes()), " MiB are free"),
+      "use a smaller picture or --batch, --dtype bf16, or --device cpu; close what else uses it");
+}
+
+void Queue::deallocate(void* p) noexcept {
+  // From destructors: what has failed shows at the next call that can say so.
+  try {
+    const Turn turn(*this);
+    close_recording();
+    device_->deallocate(p);
+  } catch (const Error&) {
+  }
+}
+
+void* Queue::scratch(size_t bytes) {
+  if (bytes <= scratch_bytes_) return scratch_;
+  const size_t grown = std::max(bytes, scratch_bytes_ + scratch_bytes_ / 4);
+  const size_t rounded = (grown + kScratchStep - 1) / kScratchStep * kScratchStep;
+  void* larger = allocate(rounded);
+  if (scratch_) outgrown_.push_back(scratch_);
+  scratch_ = larger;
+  scratch_bytes_ = rounded;
+  return scratch_;
+}
+
+void Queue::upload(const Read& read, size_t bytes, void* device) {
+  for (size_t first = 0; first < bytes; first += Staging::kBlockBytes) {
+    const size_t n = std::min(Staging::kBlockBytes, bytes - first);
+    std::byte* pinned = staging_.take(n, is_recording_);
+    read(pinned, first, n);
+    device_->copy_to_device(static_cast<std::byte*>(device) + first, pinned, n);
+  }
+}
+
+void Queue::upload(const void* host, size_t bytes, void* device) {
+  upload(
+      [host](std::byte* to, size_t first, size_t n) {
+        std::memcpy(to, static_cast<const std::byte*>(host) + first, n);
+      },
+      bytes, device);
+}
+
+void Queue::download(const void* device, size_t bytes, void* host) {
+  close_recording();
+  for (size_t first = 0; first < bytes; first += Staging::kBlockBytes) {
+    const size_t n = std::min(Staging::kBlockBytes, bytes - first);
+    std::byte* pinned = staging_.take(n, /*is_recording=*/false);
+    device_->copy_to_host(pinned, static_cast<const std::byte*>(device) + first, n);
+    finish();
+    std::memcpy(static_cast<std::byte*>(host) + first, pinned, n);
+  }
+}
+
+void Queue::end_of_step() {
+  close_recording();
+  device_->wait(last_step_);
+  staging_.reclaim();
+  last_step_ = device_->mark();
+  if (!records_) return;
+  device_->begin_recording();
+  is_recording_ = true;
+}
+
+void Queue::finish() {
+  close_recording();
+  device_->synchronize();
+  staging_.reclaim();
+  for (void* p : outgrown_) device_->deallocate(p);
+  outgrown_.clear();
+}
+
+void Queue::close_recording() {
+  if (!is_recording_) return;
+  is_recording_ = false;
+  device_->end_recording();
+  staging_.after_recording();
+}
+
+}  // namespace dedit::cuda
