@@ -269,9 +269,11 @@ EditRequest make_request(const JobOptions& options) {
 
 void run_job(const JobOptions& options, const EditRequest& request, const Review& review) {
   warn_input(lint_controls(request), options.strict);
-  const Model model = Model::load(
-      options.model, {.precision = precision_of(options.precision), .dtype = options.dtype});
-  spdlog::debug("model {} ({}) on {}", model.path(), model.family(), model.backend());
+  const Model model = Model::load(options.model, {.precision = precision_of(options.precision),
+                                                  .dtype = options.dtype,
+                                                  .device = options.device});
+  spdlog::debug("model {} ({}) on {} ({})", model.path(), model.family(), model.backend(),
+                model.device_reason());
   spdlog::debug("arithmetic {}", model.dtype_reason());
 
   Outcome outcome;

@@ -118,7 +118,9 @@ void add_model_options(CLI::App& app, JobOptions& o) {
            "diffusers folder or single file; not given: $DEDIT_MODEL, then the model that ships");
   add_choice(app, "--precision", o.precision, {"exact", "auto", "fast"},
              "exact is f32; auto errs no more than bf16; fast may err more");
-  add_choice(app, "--dtype", o.dtype, {"f32", "bf16", "f16"}, "overrides --precision");
+  add_choice(app, "--dtype", o.dtype, {"f32", "bf16", "f16"},
+             "overrides --precision; f16 needs a GPU");
+  add_device(app, o.device);
   add_int(app, "--threads", o.threads, 0, 1024, "0 is all cores; the picture does not depend on it")
       ->default_str("0");
 }

@@ -48,7 +48,7 @@ struct JobOptions {
   std::vector<int> crop;  ///< x, y, width, height, or empty
   std::string fit;
   std::string precision = "auto";
-  std::string dtype;
+  std::string dtype, device;
   int threads = 0;
   ControlOptions controls;
   std::string latents, save_latents, trace;

@@ -217,6 +217,12 @@ CLI::Option* add_int(CLI::App& app, const std::string& name, int& value, int min
   });
 }
 
+CLI::Option* add_device(CLI::App& app, std::string& value) {
+  return add_text(app, "--device", value, "NAME",
+                  "auto is the first GPU, or the CPU where there is none; cpu, cuda, cuda:1; not "
+                  "given: $DEDIT_DEVICE, then auto");
+}
+
 CLI::Option* add_prompt_syntax(CLI::App& app, std::string& value) {
   return add_choice(app, "--prompt-syntax", value, {"plain", "webui"},
                     "plain takes every character as text; webui reads (a:1.3), [a], BREAK, "

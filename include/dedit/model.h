@@ -23,22 +23,27 @@ enum class Precision {
 struct ModelOptions {
   Precision precision = Precision::kAuto;
   std::string dtype;  ///< "f32" or "bf16" overrides precision; "f16" needs a GPU
+  /// "cpu", "cuda", "cuda:1"; "auto" is the first GPU where there is one, else the CPU; empty is
+  /// what DEDIT_DEVICE says, else auto.
+  std::string device;
 };
 
 /// A cheap handle; copies share the weights.
 class Model {
  public:
   /// Loads a diffusers folder or a single file. An empty path resolves to DEDIT_MODEL, then to the
-  /// model that ships. Throws Error(kModel).
+  /// model that ships. Throws Error(kModel), Error(kUsage) for a device that is not there, or
+  /// Error(kMemory).
   static Model load(const std::string& path, const ModelOptions& options = {});
 
   const std::string& path() const;
   std::string family() const;
-  int native_size() const;                  ///< pixels per side the model was made for
-  const std::string& dtype() const;         ///< of the arithmetic: "f32", "bf16"
-  const std::string& dtype_reason() const;  ///< why, one sentence
-  std::string backend() const;              ///< "cpu avx512 ..."
-  const std::string& fingerprint() const;   ///< hash of headers and sampled blocks of its files
+  int native_size() const;                   ///< pixels per side the model was made for
+  const std::string& dtype() const;          ///< of the arithmetic: "f32", "bf16", "f16"
+  const std::string& dtype_reason() const;   ///< why, one sentence
+  std::string backend() const;               ///< "cpu avx512", "cuda NVIDIA H100 ..."
+  const std::string& device_reason() const;  ///< why that, half a sentence
+  const std::string& fingerprint() const;    ///< hash of headers and sampled blocks of its files
 
   struct Impl;
   const std::shared_ptr<Impl>& impl() const { return impl_; }

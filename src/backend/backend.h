@@ -2,15 +2,16 @@
 // already allocated by src/nn/ops.cpp; a backend only computes.
 //
 // Activations are f32 or bf16, on a GPU f16 too (f64 in the reference backend of the tests), NHWC
-// or [B, T, C], contiguous. Norms, softmax and sums are taken in f32 whatever the activation type. Parameter
-// vectors (norm weights, row biases) are `Backend::param_dtype()` tensors, f32 on real devices.
-// Outputs never alias inputs unless the comment says "may alias".
-// Results must not depend on the number of threads, to the bit.
+// or [B, T, C], contiguous. Norms, softmax and sums are taken in f32 whatever the activation type.
+// Parameter vectors (norm weights, row biases) are `Backend::param_dtype()` tensors, f32 on real
+// devices. Outputs never alias inputs unless the comment says "may alias". Results must not depend
+// on the number of threads, to the bit.
 #pragma once
 
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/pool.h"
 #include "core/tensor.h"
@@ -160,6 +161,20 @@ class Backend {
 
 /// The CPU backend at the best instruction set of this machine (DEDIT_MAX_ISA caps it).
 std::unique_ptr<Backend> make_cpu_backend();
+
+/// The GPUs that can be used, in the driver's order.
+struct GpuList {
+  struct Gpu {
+    int index = 0;  ///< the driver's
+    std::string description;
+  };
+  std::vector<Gpu> usable;
+  std::string problem;  ///< why there are none, half a sentence
+};
+// Defined in builds with CUDA only (src/backend/devices.h chooses).
+GpuList find_gpus();
+/// On the driver's GPU `index`. Throws Error(kOther) with the driver's words.
+std::unique_ptr<Backend> make_cuda_backend(int index);
 
 /// Type that bf16-class arithmetic should use here: bf16 where its dot product is faster than f32
 /// FMA (AMX; AVX512-BF16 of AMD's Zen 4 and later), else f32. Sentence for -v in `why`.

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "backend/backend.h"
+#include "backend/devices.h"
 #include "core/str.h"
 
 #include "dedit/info.h"
@@ -27,6 +27,7 @@ std::string version_text() {
              "OpenCV: ", DEDIT_OPENCV, "\n",                        //
              "ONNX Runtime: ", DEDIT_BUILT_WITH_ONNXRUNTIME, "\n",  //
              "CUDA: ", DEDIT_BUILT_WITH_CUDA, "\n",                 //
+             gpus_text(),                                           //
              "cpu: ", make_cpu_backend()->description(), "\n",      //
              "auto precision: ", name_of(dtype), " (", why, ")\n");
 }

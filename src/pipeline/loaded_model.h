@@ -37,6 +37,7 @@ struct Model::Impl {
   SchedulerConfig scheduler;
   std::string dtype_name;
   std::string dtype_reason;
+  std::string device_reason;
   DType dtype = DType::kF32;
 
   std::unique_ptr<Backend> backend;

@@ -1,4 +1,4 @@
-// Group norm and layer norm of the CPU backend.
+// Group norm and layer norm of the backends.
 #include "op_test.h"
 
 namespace dedit {
@@ -67,12 +67,12 @@ TEST_P(NormTest, GroupNormMatchesReferenceForAnyThreads) {
     const Values gamma = random_values({channels}, DType::kF32, 1, 0.5f);
     const Values beta = random_values({channels}, DType::kF32);
     const Values y = outputs(c.shape, dtype());
-    Tensor cpu_y = y.cpu, ref_y = y.ref;
+    Tensor own_y = y.own, ref_y = y.ref;
     ref->group_norm(x.ref, {&gamma.ref, &beta.ref, c.groups, 1e-5f, c.act}, ref_y);
-    expect_same_for_any_threads(cpu_y, [&] {
-      cpu.group_norm(x.cpu, {&gamma.cpu, &beta.cpu, c.groups, 1e-5f, c.act}, cpu_y);
+    expect_same_for_any_threads(own_y, [&] {
+      own().group_norm(x.own, {&gamma.own, &beta.own, c.groups, 1e-5f, c.act}, own_y);
     });
-    EXPECT_CLOSE(floats(cpu_y), doubles(ref_y),
+    EXPECT_CLOSE(floats(own_y), doubles(ref_y),
                  magnitude(x, c.shape, channels / c.groups, 1e-5, gamma, beta), 1, dtype());
   }
 }
@@ -85,8 +85,8 @@ TEST_P(NormTest, GroupNormKeepsTheDigitsThatAMeanOfAThousandDeviationsLeaves) {
   const Values x = values(host, shape, dtype());
   const Values gamma = values(std::vector<float>(32, 1), {32}, DType::kF32);
   const Values beta = values(std::vector<float>(32, 0), {32}, DType::kF32);
-  Tensor y = cpu_pool.make(shape, dtype()), ref_y = ref_pool.make(shape, DType::kF64);
-  cpu.group_norm(x.cpu, {&gamma.cpu, &beta.cpu, 8, 1e-5f, Act::kNone}, y);
+  Tensor y = own_pool().make(shape, dtype()), ref_y = ref_pool.make(shape, DType::kF64);
+  own().group_norm(x.own, {&gamma.own, &beta.own, 8, 1e-5f, Act::kNone}, y);
   ref->group_norm(x.ref, {&gamma.ref, &beta.ref, 8, 1e-5f, Act::kNone}, ref_y);
   const auto got = floats(y);
   const auto want = doubles(ref_y);
@@ -109,11 +109,11 @@ TEST_P(NormTest, LayerNormMatchesReferenceForAnyThreads) {
     const Values gamma = random_values({n}, DType::kF32, 1, 0.5f);
     const Values beta = random_values({n}, DType::kF32);
     const Values y = outputs(c.shape, dtype());
-    Tensor cpu_y = y.cpu, ref_y = y.ref;
+    Tensor own_y = y.own, ref_y = y.ref;
     ref->layer_norm(x.ref, gamma.ref, beta.ref, 1e-5f, ref_y);
-    expect_same_for_any_threads(cpu_y,
-                                [&] { cpu.layer_norm(x.cpu, gamma.cpu, beta.cpu, 1e-5f, cpu_y); });
-    EXPECT_CLOSE(floats(cpu_y), doubles(ref_y), magnitude(x, {rows, n}, n, 1e-5, gamma, beta), 1,
+    expect_same_for_any_threads(
+        own_y, [&] { own().layer_norm(x.own, gamma.own, beta.own, 1e-5f, own_y); });
+    EXPECT_CLOSE(floats(own_y), doubles(ref_y), magnitude(x, {rows, n}, n, 1e-5, gamma, beta), 1,
                  dtype());
   }
 }
@@ -122,14 +122,14 @@ TEST_P(NormTest, OutputMayBeTheInput) {
   const Shape shape{2, 6, 6, 40};
   const Values x = random_values(shape, dtype());
   const Values gamma = random_values({40}, DType::kF32), beta = random_values({40}, DType::kF32);
-  Tensor apart = cpu_pool.make(shape, dtype());
-  cpu.group_norm(x.cpu, {&gamma.cpu, &beta.cpu, 8, 1e-5f, Act::kSilu}, apart);
-  Tensor again = cpu_pool.make(shape, dtype());
-  cpu.layer_norm(apart, gamma.cpu, beta.cpu, 1e-5f, again);
-  Tensor in_place = x.cpu;
-  cpu.group_norm(in_place, {&gamma.cpu, &beta.cpu, 8, 1e-5f, Act::kSilu}, in_place);
+  Tensor apart = own_pool().make(shape, dtype());
+  own().group_norm(x.own, {&gamma.own, &beta.own, 8, 1e-5f, Act::kSilu}, apart);
+  Tensor again = own_pool().make(shape, dtype());
+  own().layer_norm(apart, gamma.own, beta.own, 1e-5f, again);
+  Tensor in_place = x.own;
+  own().group_norm(in_place, {&gamma.own, &beta.own, 8, 1e-5f, Act::kSilu}, in_place);
   EXPECT_TRUE(bytes(apart) == bytes(in_place));
-  cpu.layer_norm(in_place, gamma.cpu, beta.cpu, 1e-5f, in_place);
+  own().layer_norm(in_place, gamma.own, beta.own, 1e-5f, in_place);
   EXPECT_TRUE(bytes(again) == bytes(in_place));
 }
 

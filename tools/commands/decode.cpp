@@ -17,7 +17,7 @@ namespace dedit::commands {
 namespace {
 
 struct Options {
-  std::string latents, model, dtype;
+  std::string latents, model, dtype, device;
   int threads = 0;
   cli::OutputOptions output;
   cli::LogOptions log;
@@ -30,7 +30,8 @@ void run(const CLI::App& app, const Options& options) {
   const TensorValue latents = load_tensor(options.latents, "latents");
   SessionOptions session_options;
   session_options.threads = options.threads;
-  Session session(Model::load(options.model, {.dtype = options.dtype}), session_options);
+  Session session(Model::load(options.model, {.dtype = options.dtype, .device = options.device}),
+                  session_options);
   const auto begin = std::chrono::steady_clock::now();
   const Image picture = session.decode(latents);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
@@ -48,8 +49,9 @@ void add(CLI::App& app) {
                 "what --save-latents wrote; of a batch, the first is decoded");
   cli::add_text(app, "--model", options->model, "PATH",
                 "whose autoencoder; not given: the model that ships");
-  cli::add_choice(app, "--dtype", options->dtype, {"f32", "bf16"},
-                  "arithmetic; not given: the fastest as precise as bf16");
+  cli::add_choice(app, "--dtype", options->dtype, {"f32", "bf16", "f16"},
+                  "arithmetic; not given: the fastest as precise as bf16; f16 needs a GPU");
+  cli::add_device(app, options->device);
   cli::add_int(app, "--threads", options->threads, 1, 1024, "not given: all cores");
   cli::add_output_options(app, options->output, "the picture");
   cli::add_log_options(app, options->log, /*with_progress=*/false);

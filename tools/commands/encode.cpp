@@ -17,7 +17,7 @@ namespace dedit::commands {
 namespace {
 
 struct Options {
-  std::string image, model, dtype, output;
+  std::string image, model, dtype, device, output;
   int threads = 0;
   bool no_clobber = false;
   cli::LogOptions log;
@@ -30,7 +30,8 @@ void run(const CLI::App& app, const Options& options) {
   const Image image = load_image(options.image);
   SessionOptions session_options;
   session_options.threads = options.threads;
-  Session session(Model::load(options.model, {.dtype = options.dtype}), session_options);
+  Session session(Model::load(options.model, {.dtype = options.dtype, .device = options.device}),
+                  session_options);
   const auto begin = std::chrono::steady_clock::now();
   const TensorValue latents = session.encode(image);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
@@ -45,8 +46,9 @@ void add(CLI::App& app) {
   cli::add_text(app, "image,--image", options->image, "FILE", "the picture; - is standard input");
   cli::add_text(app, "--model", options->model, "PATH",
                 "whose autoencoder; not given: the model that ships");
-  cli::add_choice(app, "--dtype", options->dtype, {"f32", "bf16"},
-                  "arithmetic; not given: the fastest as precise as bf16");
+  cli::add_choice(app, "--dtype", options->dtype, {"f32", "bf16", "f16"},
+                  "arithmetic; not given: the fastest as precise as bf16; f16 needs a GPU");
+  cli::add_device(app, options->device);
   cli::add_int(app, "--threads", options->threads, 1, 1024, "not given: all cores");
   cli::add_text(app, "-o,--output", options->output, "FILE",
                 "the latents (mean of the posterior, times the model's scale), safetensors");

@@ -177,8 +177,7 @@ void CudaBackend::conv2d(const ConvInput& input, const PackedWeight& w, const Co
     throw Error(ErrorKind::kOther, "cuda: conv2d was asked for a fusion it does not have");
   }
   const Tensor& x = *input.x;
-  ProductArgs args =
-      product_args("conv2d", queue_->device(), x, unpack(w), epilogue, y);
+  ProductArgs args = product_args("conv2d", queue_->device(), x, unpack(w), epilogue, y);
   args.batch = x.dim(0);
   args.height = x.dim(1);
   args.width = x.dim(2);

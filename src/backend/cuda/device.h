@@ -1,5 +1,5 @@
-// Device: what the CUDA backend asks of the driver. One implementation is a GPU (gpu_device.cpp);
-// the tests have one in host memory, beside the emulated kernels.
+// Device: what the CUDA backend asks of the driver. One implementation is a GPU
+// (gpu/gpu_device.cpp); the tests have one in host memory, beside the emulated kernels.
 #pragma once
 
 #include <cstddef>

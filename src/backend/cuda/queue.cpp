@@ -41,8 +41,8 @@ void* Queue::allocate(size_t bytes) {
   if (p) return p;
   throw Error(
       ErrorKind::kMemory,
-      str("cuda: the GPU has no ", mib(bytes), " MiB left: ", mib(device_->free_bytes()), " of its ",
-          mib(device_->total_bytes()), " MiB are free"),
+      str("cuda: the GPU has no ", mib(bytes), " MiB left: ", mib(device_->free_bytes()),
+          " of its ", mib(device_->total_bytes()), " MiB are free"),
       "use a smaller picture or --batch, --dtype bf16, or --device cpu; close what else uses it");
 }
 
@@ -77,11 +77,9 @@ void Queue::upload(const Read& read, size_t bytes, void* device) {
 }
 
 void Queue::upload(const void* host, size_t bytes, void* device) {
-  upload(
-      [host](std::byte* to, size_t first, size_t n) {
-        std::memcpy(to, static_cast<const std::byte*>(host) + first, n);
-      },
-      bytes, device);
+  upload([host](std::byte* to, size_t first,
+                size_t n) { std::memcpy(to, static_cast<const std::byte*>(host) + first, n); },
+         bytes, device);
 }
 
 void Queue::download(const void* device, size_t bytes, void* host) {

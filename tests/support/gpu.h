@@ -1,0 +1,15 @@
+// The GPU that tests run on: an emulated one, or in a binary of their own (see tests/README.md) the
+// machine's. make_cuda_backend(0) is it either way.
+#pragma once
+
+#include <string>
+
+namespace dedit {
+
+bool is_gpu_emulated();
+/// Why there is none, for tests to say as they are skipped; empty where there is one.
+std::string gpu_problem();
+/// Blocks and threads from last to first, where the GPU is emulated.
+void set_gpu_order(bool is_reversed);
+
+}  // namespace dedit

@@ -1,0 +1,17 @@
+#include "backend/backend.h"
+#include "support/gpu.h"
+
+namespace dedit {
+
+bool is_gpu_emulated() {
+  return false;
+}
+
+std::string gpu_problem() {
+  const GpuList gpus = find_gpus();
+  return gpus.usable.empty() ? gpus.problem : "";
+}
+
+void set_gpu_order(bool) {}
+
+}  // namespace dedit
