@@ -30,6 +30,7 @@ function fail(why) { printf "%s:%d: %s: %s\n", FILENAME, FNR, why, $0; bad = 1 }
 # Third-party headers have one home each.
 /^#include <dnnl/ && FILENAME != "src/backend/cpu/onednn.cpp" { fail("dnnl outside onednn.cpp") }
 /^#include <opencv2/ && FILENAME !~ /^(src\/io|control\/annotators)\// { fail("OpenCV outside io and annotators") }
+/^#include <(cuda|cublas)/ && FILENAME !~ /^(src\/backend\/cuda\/gpu|kernels\/cuda)\// { fail("the CUDA toolkit outside backend/cuda/gpu and kernels/cuda") }
 /^#include <png/ && FILENAME !~ /^src\/io\// { fail("libpng outside io") }
 /^#include "/ {
   split($0, part, "\"")
@@ -39,8 +40,10 @@ function fail(why) { printf "%s:%d: %s: %s\n", FILENAME, FNR, why, $0; bad = 1 }
     if (target !~ /^kernels\//) fail("kernels include only the standard library")
   } else if (FILENAME ~ /^(tools|examples)\//) {
     if (target !~ /^include\// && level(target) != 7) fail("tools include only include/dedit")
-  } else if (FILENAME ~ /^src\/backend\/cpu\//) {
-    if (!same && target !~ /^(src\/core|src\/backend|kernels|include)\//) fail("backend/cpu reaches up")
+  } else if (FILENAME ~ /^src\/backend\/(cpu|cuda)\//) {
+    other = FILENAME ~ /^src\/backend\/cpu\// ? "^(src\/backend|kernels)\/cuda\/" : "^(src\/backend|kernels)\/cpu\/"
+    if (!same && target !~ /^(src\/core|src\/backend|kernels|include)\//) fail("a backend reaches up")
+    if (target ~ other) fail("one backend uses the other")
   } else if (!same && index(folder(FILENAME), folder(target)) != 1 && level(target) >= level(FILENAME)) {
     fail("level " level(FILENAME) " includes level " level(target))
   }

@@ -61,9 +61,4 @@ void concat(Stream stream, const void* a, int64_t na, const void* b, int64_t nb,
 void embed(Stream stream, const int32_t* ids, const float* table, const float* positions, void* y,
            Type type, int64_t batch, int64_t tokens, int64_t n);
 
-/// y[0] = sum of x_i^2 over n elements of x. y is one float; a multiple of 4 is enough for its
-/// address.
-size_t sum_of_squares_workspace_bytes(int64_t n);
-void sum_of_squares(Stream stream, const void* x, Type type, int64_t n, float* y, void* workspace);
-
 }  // namespace dedit::cuda

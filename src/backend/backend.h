@@ -115,6 +115,7 @@ class Backend {
 
   // Between host and device, with conversion. Host side is f32, contiguous, same element order.
   virtual void upload(const float* host, Tensor& y) = 0;
+  /// x of an activation type, or f64: sums.
   virtual void download(const Tensor& x, float* host) = 0;
 
   // Operations.
@@ -151,7 +152,7 @@ class Backend {
   /// y [B, T, C] = table[ids[b, t]] + positions[t]; ids are host values, checked.
   virtual void embed(std::span<const int32_t> ids, const Tensor& table, const Tensor& positions,
                      Tensor& y) = 0;
-  /// y [1] of param dtype = sum of x_i^2, good to 1e-5 of itself; any activation type.
+  /// y [1] f64 = sum of x_i^2; x of any activation type.
   virtual void sum_of_squares(const Tensor& x, Tensor& y) = 0;
 
   /// A step of a sampling loop has been asked for: the next one is much like it. A device that

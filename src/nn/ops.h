@@ -62,7 +62,7 @@ Tensor repeat_rows(Ctx&, const Tensor& x, int64_t rows);
 Tensor convert(Ctx&, const Tensor& x, DType dtype);
 Tensor embed(Ctx&, std::span<const int32_t> ids, int64_t batch, const Tensor& table,
              const Tensor& positions);
-/// Into y [1] of param dtype.
+/// Into y [1], f64.
 void sum_of_squares(Ctx&, const Tensor& x, Tensor& y);
 Tensor upload(Ctx&, const float* host, const Shape& shape, DType dtype);
 std::vector<float> download(Ctx&, const Tensor& x);

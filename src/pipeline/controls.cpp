@@ -155,7 +155,7 @@ Tensor pooled(Ctx& ctx, const Tensor& x) {
 
 /// Without waiting for it: `n_sums` is how many there will be until settle_tallies().
 void add_energy(Ctx& ctx, const Tensor& added, double factor, int64_t n_sums, ControlTally& tally) {
-  if (!tally.pending) tally.pending = ctx.pool.make({n_sums}, ctx.backend.param_dtype());
+  if (!tally.pending) tally.pending = ctx.pool.make({n_sums}, DType::kF64);
   DEDIT_ASSERT(int64_t(tally.pending_factors.size()) < tally.pending.dim(0));
   Tensor sum = tally.pending.rows(int64_t(tally.pending_factors.size()), 1);
   ops::sum_of_squares(ctx, added, sum);

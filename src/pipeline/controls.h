@@ -32,7 +32,7 @@ struct ControlTally {
   double n_values = 0;
 
   /// Sums of squares that the device has yet to hand over, and what each counts.
-  Tensor pending = {};  // [n] of param dtype
+  Tensor pending = {};  // [n] f64
   std::vector<double> pending_factors = {};
 };
 

@@ -95,7 +95,7 @@ TEST_P(ConvTest, MatchesReferenceForAnyThreads) {
     };
     run(*ref, *w.ref, &Values::ref, c.act);
     run(*ref, *w.mag, &Values::mag, Act::kNone);  // every activation's slope is below 1.2
-    expect_same_for_any_threads(y.own, [&] { run(own, *w.own, &Values::own, c.act); });
+    expect_same_for_any_threads(y.own, [&] { run(own(), *w.own, &Values::own, c.act); });
     EXPECT_CLOSE(floats(y.own), doubles(y.ref), doubles(y.mag), double(terms + 3), dtype());
   }
 }
@@ -191,22 +191,21 @@ TEST(Winograd, StaysWithinTwoInAHundredThousandOfTheLargestOutput) {
   std::normal_distribution<float> normal;
   for (const kernels::IsaLevel level : levels_of_this_cpu()) {
     for (const int64_t in : {32, 320, 1280}) {
-      cpu::CpuBackend own(level);
+      cpu::CpuBackend cpu(level);
       const auto ref = make_reference_backend();
-      Pool own_pool(own().memory()), ref_pool(ref->memory());
+      Pool cpu_pool(cpu.memory()), ref_pool(ref->memory());
       const Shape shape{1, 11, 13, in}, out_shape{1, 11, 13, 64};
       std::vector<float> x(size_t(shape.numel())), weight(size_t(64 * in * 9)), bias(64);
       for (float& v : x) v = normal(engine) * (engine() % 64 == 0 ? 30.0f : 1.0f);
       for (float& v : weight) v = 0.02f + normal(engine) / std::sqrt(9 * float(in));
       const WeightView w = owning_view(weight, {64, in, 3, 3}), b = owning_view(bias, {64});
-      Tensor cx = own_pool().make(shape, DType::kF32), rx = ref_pool.make(shape, DType::kF64);
-      Tensor cy = own_pool().make(out_shape, DType::kF32),
-             ry = ref_pool.make(out_shape, DType::kF64);
-      own().upload(x.data(), cx);
+      Tensor cx = cpu_pool.make(shape, DType::kF32), rx = ref_pool.make(shape, DType::kF64);
+      Tensor cy = cpu_pool.make(out_shape, DType::kF32), ry = ref_pool.make(out_shape, DType::kF64);
+      cpu.upload(x.data(), cx);
       ref->upload(x.data(), rx);
-      const auto packed = own().pack_conv2d(w, b, {}, DType::kF32);
+      const auto packed = cpu.pack_conv2d(w, b, {}, DType::kF32);
       ASSERT_NE(dynamic_cast<const cpu::Winograd::Weight*>(packed.get()), nullptr);
-      own().conv2d({.x = &cx}, *packed, {}, {}, cy);
+      cpu.conv2d({.x = &cx}, *packed, {}, {}, cy);
       ref->conv2d({.x = &rx}, *ref->pack_conv2d(w, b, {}, DType::kF64), {}, {}, ry);
       double largest = 0, error = 0;
       for (int64_t i = 0; i < ry.numel(); ++i) {
@@ -382,7 +381,7 @@ class LinearTest : public OpTest {
     };
     run(*ref, *w.ref, &Values::ref, c.act);
     run(*ref, *w.mag, &Values::mag, Act::kNone);
-    expect_same_for_any_threads(y.own, [&] { run(own, *w.own, &Values::own, c.act); });
+    expect_same_for_any_threads(y.own, [&] { run(own(), *w.own, &Values::own, c.act); });
     EXPECT_CLOSE(floats(y.own), doubles(y.ref), doubles(y.mag), double(c.in + 3), y_type);
   }
 };

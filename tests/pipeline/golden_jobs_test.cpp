@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/str.h"
+#include "support/gpu.h"
 #include "support/seeded_weights.h"
 
 #include "dedit/model.h"
@@ -87,9 +88,18 @@ std::vector<float> last_step(const TensorValue& steps) {
   return {steps.values.end() - n, steps.values.end()};
 }
 
-class GoldenJob : public ::testing::TestWithParam<const char*> {
+struct JobCase {
+  const char* name;
+  const char* device;  // of ModelOptions
+};
+
+class GoldenJob : public ::testing::TestWithParam<JobCase> {
  protected:
   void SetUp() override {
+    if (GetParam().device == std::string("cuda") && !gpu_problem().empty()) {
+      GTEST_SKIP() << gpu_problem();
+    }
+    set_emulated_gpus({{{0, "emulated"}}, ""});
     std::string path = (std::filesystem::temp_directory_path() / "golden-XXXXXX").string();
     ASSERT_NE(mkdtemp(path.data()), nullptr);
     folder_ = path;
@@ -145,14 +155,15 @@ class GoldenJob : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(GoldenJob, FinalLatentsAreTheReferences) {
-  const std::string name = GetParam();
+  const std::string name = GetParam().name;
   std::string file = "sd15_jobs";
   for (const char* other : {"sd15_guidance_jobs", "sd15_compat_jobs", "sd15_control_jobs"}) {
     if (read_json(golden(str(other, ".json")))["jobs"].contains(name)) file = other;
   }
   const json all = read_json(golden(file + ".json"));
   const EditRequest r = request(all, all["jobs"][name]);
-  Session session(Model::load(root_, {.precision = Precision::kExact, .dtype = {}}));
+  Session session(Model::load(
+      root_, {.precision = Precision::kExact, .dtype = {}, .device = GetParam().device}));
   const EditResult result = session.run(r);
 
   const auto expected = load_golden(golden(file + ".safetensors"));
@@ -178,31 +189,49 @@ TEST_P(GoldenJob, FinalLatentsAreTheReferences) {
   for (size_t i = 0; i < values.size(); ++i) ASSERT_NEAR(pixels[i], values[i], 0.51) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(Guidance, GoldenJob,
-                         ::testing::Values("clip_skip", "rescale", "pag", "pag_guidance_1",
-                                           "pag_adaptive", "pag_rescale", "pag_control"),
-                         [](const auto& test) { return std::string(test.param); });
+std::string name_of(const ::testing::TestParamInfo<JobCase>& test) {
+  return test.param.name;
+}
+std::vector<JobCase> on(const char* device, std::initializer_list<const char*> names) {
+  std::vector<JobCase> cases;
+  for (const char* name : names) cases.push_back({name, device});
+  return cases;
+}
+std::vector<JobCase> on_cpu(std::initializer_list<const char*> names) {
+  return on("cpu", names);
+}
 
-INSTANTIATE_TEST_SUITE_P(Compat, GoldenJob,
-                         ::testing::Values("odd_img2img", "odd_canny", "odd_canny_img2img",
-                                           "odd_inpaint", "odd_canny_inpaint", "rgba_img2img",
-                                           "rgba_canny_img2img", "clip_skip_prompt", "no_step_pndm",
-                                           "batch", "batch_img2img", "batch_inpaint",
-                                           "inpaint_picture"),
-                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Guidance, GoldenJob,
+                         ::testing::ValuesIn(on_cpu({"clip_skip", "rescale", "pag",
+                                                     "pag_guidance_1", "pag_adaptive",
+                                                     "pag_rescale", "pag_control"})),
+                         name_of);
+
+INSTANTIATE_TEST_SUITE_P(
+    Compat, GoldenJob,
+    ::testing::ValuesIn(on_cpu({"odd_img2img", "odd_canny", "odd_canny_img2img", "odd_inpaint",
+                                "odd_canny_inpaint", "rgba_img2img", "rgba_canny_img2img",
+                                "clip_skip_prompt", "no_step_pndm", "batch", "batch_img2img",
+                                "batch_inpaint", "inpaint_picture"})),
+    name_of);
 
 INSTANTIATE_TEST_SUITE_P(Controls, GoldenJob,
-                         ::testing::Values("guess", "guess_window", "guess_guidance_1", "guess_two",
-                                           "guess_img2img", "guess_inpaint", "two_alike",
-                                           "two_img2img", "two_inpaint", "pooled", "pooled_guess",
-                                           "pooled_guidance_1", "pooled_two"),
-                         [](const auto& test) { return std::string(test.param); });
+                         ::testing::ValuesIn(on_cpu({"guess", "guess_window", "guess_guidance_1",
+                                                     "guess_two", "guess_img2img", "guess_inpaint",
+                                                     "two_alike", "two_img2img", "two_inpaint",
+                                                     "pooled", "pooled_guess", "pooled_guidance_1",
+                                                     "pooled_two"})),
+                         name_of);
 
 INSTANTIATE_TEST_SUITE_P(Jobs, GoldenJob,
-                         ::testing::Values("generate", "generate_guidance_1", "img2img",
-                                           "img2img_pndm", "inpaint", "inpaint_part", "canny",
-                                           "canny_img2img", "canny_inpaint", "two_controls"),
-                         [](const auto& test) { return std::string(test.param); });
+                         ::testing::ValuesIn(on_cpu({"generate", "generate_guidance_1", "img2img",
+                                                     "img2img_pndm", "inpaint", "inpaint_part",
+                                                     "canny", "canny_img2img", "canny_inpaint",
+                                                     "two_controls"})),
+                         name_of);
+
+INSTANTIATE_TEST_SUITE_P(Gpu, GoldenJob,
+                         ::testing::ValuesIn(on("cuda", {"img2img", "inpaint", "canny"})), name_of);
 
 }  // namespace
 }  // namespace dedit

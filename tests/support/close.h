@@ -1,6 +1,7 @@
 // EXPECT_CLOSE: computed tolerances instead of picked ones.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -44,7 +45,9 @@ inline ::testing::AssertionResult close_to(std::span<const float> y, std::span<c
   double worst_ratio = -1;
   bool constant = true, ref_constant = true;
   const auto allowed = [&](size_t i) {
-    return 4 * std::sqrt(terms) * 0x1p-24 * mag[i] + unit_roundoff(dtype) * std::abs(ref[i]);
+    const double subnormal = dtype == DType::kF16 ? 0x1p-25 : 0;  // half the least step of f16
+    return 4 * std::sqrt(terms) * 0x1p-24 * mag[i] +
+           std::max(unit_roundoff(dtype) * std::abs(ref[i]), subnormal);
   };
   for (size_t i = 0; i < y.size(); ++i) {
     constant = constant && y[i] == y[0];

@@ -4,11 +4,16 @@
 
 #include <string>
 
+#include "backend/backend.h"
+
 namespace dedit {
 
 bool is_gpu_emulated();
 /// Why there is none, for tests to say as they are skipped; empty where there is one.
 std::string gpu_problem();
+/// What find_gpus() tells where the GPU is emulated, until the next call; at first that there are
+/// none, so that what runs on "auto" runs on the CPU.
+void set_emulated_gpus(const GpuList& gpus);
 /// Blocks and threads from last to first, where the GPU is emulated.
 void set_gpu_order(bool is_reversed);
 

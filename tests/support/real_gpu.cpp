@@ -12,6 +12,8 @@ std::string gpu_problem() {
   return gpus.usable.empty() ? gpus.problem : "";
 }
 
+void set_emulated_gpus(const GpuList&) {}
+
 void set_gpu_order(bool) {}
 
 }  // namespace dedit

@@ -24,7 +24,7 @@ class SimtDevice : public Device {
   };
 
   /// `memory` bytes in all.
-  explicit SimtDevice(size_t memory = size_t{1} << 30, int capability = 80)
+  explicit SimtDevice(size_t memory = size_t{256} << 20, int capability = 80)
       : memory_(memory), capability_(capability) {}
   ~SimtDevice() override;
 

@@ -6,9 +6,6 @@
 
 namespace dedit {
 
-/// What find_gpus() tells, until the next call; at first that there are none.
-void set_emulated_gpus(const GpuList& gpus);
-
 /// The device of the backend that make_cuda_backend() made last.
 cuda::SimtDevice& emulated_device();
 

@@ -104,6 +104,11 @@ void CpuBackend::upload(const float* host, Tensor& y) {
 }
 
 void CpuBackend::download(const Tensor& x, float* host) {
+  if (x.dtype() == DType::kF64) {
+    std::transform(x.data<double>(), x.data<double>() + x.numel(), host,
+                   [](double v) { return float(v); });
+    return;
+  }
   kernel_type(x.dtype());
   convert(table_, x.raw(), x.dtype(), host, DType::kF32, x.numel());
 }
@@ -269,7 +274,7 @@ void CpuBackend::sum_of_squares(const Tensor& x, Tensor& y) {
     }
     sums[size_t(block)] = sum;
   });
-  y.data<float>()[0] = float(std::accumulate(sums.begin(), sums.end(), 0.0));
+  y.data<double>()[0] = std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 }  // namespace dedit::cpu

@@ -1,11 +1,13 @@
 #include "backend/cuda/cuda_backend.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/str.h"
 #include "cuda/attention.h"
 #include "cuda/elementwise.h"
 #include "cuda/norm.h"
+#include "cuda/sums.h"
 
 #include "dedit/error.h"
 
@@ -86,7 +88,8 @@ CudaBackend::CudaBackend(std::unique_ptr<Device> device, bool records,
       matmul_(std::move(matmul)) {}
 
 std::string CudaBackend::description() const {
-  return str("cuda ", queue_->device().description());
+  const std::string with = matmul_ ? str(", ", matmul_->description()) : "";
+  return str("cuda ", queue_->device().description(), with);
 }
 
 bool CudaBackend::fuses(Fusion fusion, const PackedWeight& weight) const {
@@ -146,6 +149,12 @@ void CudaBackend::upload(const float* host, Tensor& y) {
 }
 
 void CudaBackend::download(const Tensor& x, float* host) {
+  if (x.dtype() == DType::kF64) {
+    std::vector<double> sums(size_t(x.numel()));
+    queued([&](Stream) { queue_->download(x.raw(), x.bytes(), sums.data()); });
+    std::transform(sums.begin(), sums.end(), host, [](double v) { return float(v); });
+    return;
+  }
   const Type type = kernel_type(x.dtype());
   queued([&](Stream stream) {
     if (type == Type::kF32) return queue_->download(x.raw(), x.bytes(), host);
@@ -163,10 +172,13 @@ void CudaBackend::end_of_step() {
   queued([&](Stream) { queue_->end_of_step(); });
 }
 
-void CudaBackend::run_product(Stream stream, const ProductArgs& args) {
-  const bool is_linear = args.kernel == 1 && args.stride == 1 && !args.x2 && !args.upsample2x;
-  if (matmul_ && is_linear) {
-    if (matmul_->product(stream, args, queue_->scratch(matmul_->workspace_bytes()))) return;
+void CudaBackend::run_product(Stream stream, const ProductArgs& args, const Weight& weight) {
+  const bool is_plain = args.kernel == 1 && args.stride == 1 && !args.x2 && !args.upsample2x &&
+                        args.out_height == args.height && args.out_width == args.width &&
+                        !args.geglu && !args.row_bias && args.activation == Activation::kNone;
+  if (matmul_ && is_plain) {
+    void* workspace = queue_->scratch(matmul_->workspace_bytes());
+    if (matmul_->product(stream, args, weight.rounded_biases.get(), workspace)) return;
   }
   product(stream, args, queue_->scratch(product_workspace_bytes(args)));
 }
@@ -177,7 +189,8 @@ void CudaBackend::conv2d(const ConvInput& input, const PackedWeight& w, const Co
     throw Error(ErrorKind::kOther, "cuda: conv2d was asked for a fusion it does not have");
   }
   const Tensor& x = *input.x;
-  ProductArgs args = product_args("conv2d", queue_->device(), x, unpack(w), epilogue, y);
+  const Weight& weight = unpack(w);
+  ProductArgs args = product_args("conv2d", queue_->device(), x, weight, epilogue, y);
   args.batch = x.dim(0);
   args.height = x.dim(1);
   args.width = x.dim(2);
@@ -193,17 +206,18 @@ void CudaBackend::conv2d(const ConvInput& input, const PackedWeight& w, const Co
   args.pad_left = params.pad.left;
   args.out_height = y.dim(1);
   args.out_width = y.dim(2);
-  queued([&](Stream stream) { run_product(stream, args); });
+  queued([&](Stream stream) { run_product(stream, args, weight); });
 }
 
 void CudaBackend::linear(const Tensor& x, const PackedWeight& w, const Epilogue& epilogue,
                          Tensor& y) {
-  ProductArgs args = product_args("linear", queue_->device(), x, unpack(w), epilogue, y);
+  const Weight& weight = unpack(w);
+  ProductArgs args = product_args("linear", queue_->device(), x, weight, epilogue, y);
   // The rows of a batch row are an image of height 1.
   args.batch = x.shape().rank() > 1 ? x.dim(0) : 1;
   args.width = args.out_width = x.numel() / w.in / args.batch;
   args.channels = w.in;
-  queued([&](Stream stream) { run_product(stream, args); });
+  queued([&](Stream stream) { run_product(stream, args, weight); });
 }
 
 void CudaBackend::group_norm(const Tensor& x, const InputNorm& norm, Tensor& y) {
@@ -354,7 +368,7 @@ void CudaBackend::embed(std::span<const int32_t> ids, const Tensor& table, const
 void CudaBackend::sum_of_squares(const Tensor& x, Tensor& y) {
   const Type type = kernel_type(x.dtype());
   queued([&](Stream stream) {
-    cuda::sum_of_squares(stream, x.raw(), type, x.numel(), y.data<float>(),
+    cuda::sum_of_squares(stream, x.raw(), type, x.numel(), y.data<double>(),
                          queue_->scratch(sum_of_squares_workspace_bytes(x.numel())));
   });
 }

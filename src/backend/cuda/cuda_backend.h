@@ -62,7 +62,7 @@ class CudaBackend : public Backend {
 
   template <class Body>
   auto queued(const Body& body);
-  void run_product(Stream stream, const ProductArgs& args);
+  void run_product(Stream stream, const ProductArgs& args, const Weight& weight);
 
   std::shared_ptr<Queue> queue_;
   Memory memory_;

@@ -14,8 +14,6 @@
 namespace dedit::cuda {
 namespace {
 
-constexpr size_t kBlockBytes = size_t{64} << 20;
-constexpr size_t kOwnBlockBytes = size_t{8} << 20;  // from here on an array has its own
 constexpr size_t kAlignment = 256;
 constexpr size_t kPieceBytes = size_t{16} << 20;  // of a conversion
 
@@ -99,9 +97,10 @@ DeviceArray WeightStore::take(size_t bytes) {
     return DeviceArray(static_cast<std::byte*>(queue_->allocate(n)),
                        [queue = queue_](std::byte* p) { queue->deallocate(p); });
   };
-  if (bytes >= kOwnBlockBytes) return allocate(bytes);
-  if (!block_ || block_used_ + bytes > kBlockBytes) {
-    block_ = allocate(kBlockBytes);
+  const size_t block_bytes = std::min(size_t{64} << 20, queue_->device().total_bytes() / 64);
+  if (bytes >= block_bytes / 8) return allocate(bytes);
+  if (!block_ || block_used_ + bytes > block_bytes) {
+    block_ = allocate(block_bytes);
     block_used_ = 0;
   }
   const DeviceArray part(block_, block_.get() + block_used_);
@@ -123,8 +122,8 @@ void WeightStore::put(std::span<const WeightView> parts, std::byte* device, Type
 }
 
 // Absent ones beside others are zeros.
-DeviceArray WeightStore::put_biases(std::span<const WeightView> weights,
-                                    std::span<const WeightView> biases) {
+void WeightStore::put_biases(std::span<const WeightView> weights,
+                             std::span<const WeightView> biases, Weight& packed) {
   std::vector<float> all;
   bool any = false;
   for (size_t i = 0; i < weights.size(); ++i) {
@@ -134,10 +133,15 @@ DeviceArray WeightStore::put_biases(std::span<const WeightView> weights,
     any = true;
     read_f32(biases[i], 0, int64_t(n), all.data() + all.size() - n);
   }
-  if (!any) return nullptr;
-  const DeviceArray array = take(all.size() * sizeof(float));
-  queue_->upload(all.data(), all.size() * sizeof(float), array.get());
-  return array;
+  if (!any) return;
+  packed.biases = take(all.size() * sizeof(float));
+  packed.bytes += all.size() * sizeof(float);
+  queue_->upload(all.data(), all.size() * sizeof(float), packed.biases.get());
+  packed.rounded_biases = packed.biases;
+  if (packed.dtype == DType::kF32 || packed.kernel != 1) return;
+  packed.rounded_biases = take(all.size() * size_of(packed.dtype));
+  convert(queue_->stream(), packed.biases.get(), Type::kF32, packed.rounded_biases.get(),
+          kernel_type(packed.dtype), int64_t(all.size()));
 }
 
 std::shared_ptr<Weight> WeightStore::linear(std::span<const WeightView> weights,
@@ -150,8 +154,7 @@ std::shared_ptr<Weight> WeightStore::linear(std::span<const WeightView> weights,
   packed->bytes = size_t(packed->out * packed->in * size_of(type));
   packed->values = take(packed->bytes);
   put(weights, packed->values.get(), type);
-  packed->biases = put_biases(weights, biases);
-  if (packed->biases) packed->bytes += size_t(packed->out) * sizeof(float);
+  put_biases(weights, biases, *packed);
   return packed;
 }
 
@@ -182,8 +185,7 @@ std::shared_ptr<Weight> WeightStore::conv2d(const WeightView& weight, const Weig
                    packed->values.get() + first * row * size_of(type), type);
     }
   }
-  packed->biases = put_biases({&weight, 1}, {&bias, 1});
-  if (packed->biases) packed->bytes += size_t(packed->out) * sizeof(float);
+  put_biases({&weight, 1}, {&bias, 1}, *packed);
   return packed;
 }
 

@@ -17,7 +17,8 @@ using DeviceArray = std::shared_ptr<std::byte>;
 /// A layer's weights: [out, kernel, kernel, in] in the type of its activations, biases in f32.
 struct Weight : PackedWeight {
   DeviceArray values;
-  DeviceArray biases;  ///< [out], null where there are none
+  DeviceArray biases;          ///< [out], null where there are none
+  DeviceArray rounded_biases;  ///< in the values' type, for libraries
   DType dtype = DType::kF32;
   int kernel = 1;
 };
@@ -38,7 +39,8 @@ class WeightStore {
  private:
   DeviceArray take(size_t bytes);
   void put(std::span<const WeightView> parts, std::byte* device, Type type);
-  DeviceArray put_biases(std::span<const WeightView> weights, std::span<const WeightView> biases);
+  void put_biases(std::span<const WeightView> weights, std::span<const WeightView> biases,
+                  Weight& packed);
 
   std::shared_ptr<Queue> queue_;
   DeviceArray block_;

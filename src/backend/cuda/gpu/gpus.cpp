@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/gpu/cublaslt.h"
 #include "backend/cuda/gpu/gpu_device.h"
 #include "core/str.h"
 
@@ -53,7 +54,9 @@ std::unique_ptr<Backend> make_cuda_backend(int index) {
   // Sanitizers see into work that is queued piece by piece only.
   const char* graphs = std::getenv("DEDIT_CUDA_GRAPHS");
   const bool records = !graphs || std::strcmp(graphs, "0") != 0;
-  return std::make_unique<cuda::CudaBackend>(cuda::make_gpu_device(index), records);
+  std::unique_ptr<cuda::Device> device = cuda::make_gpu_device(index);
+  device->make_current();
+  return std::make_unique<cuda::CudaBackend>(std::move(device), records, cuda::open_cublaslt());
 }
 
 }  // namespace dedit

@@ -1,0 +1,125 @@
+// Whole edits on a GPU: the machine's, or an emulated one.
+#include <cmath>
+#include <filesystem>
+#include <random>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "support/gpu.h"
+#include "support/seeded_weights.h"
+
+#include "dedit/dedit.h"
+#include "dedit/model.h"
+
+namespace dedit {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string& model_path() {
+  static const std::string path = make_golden_checkpoint(
+      DEDIT_TEST_DATA "/golden/sd15.json",
+      (fs::temp_directory_path() / ("dedit-gpu-" + std::to_string(::getpid()))).string());
+  return path;
+}
+
+class Cleanup : public ::testing::Environment {
+  void TearDown() override { fs::remove_all(fs::path(model_path()).parent_path()); }
+};
+const auto* const kCleanup = ::testing::AddGlobalTestEnvironment(new Cleanup);
+
+Image noise_image(int w, int h) {
+  Image image(w, h, 3);
+  std::mt19937 random(7);
+  for (std::byte& b : image.data) b = std::byte(random() & 0xff);
+  return image;
+}
+
+class GpuSession : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!gpu_problem().empty()) GTEST_SKIP() << gpu_problem();
+    set_emulated_gpus({{{0, "emulated"}}, ""});
+  }
+
+  static EditRequest canny(int steps) {
+    EditRequest r;
+    r.prompt = "a cat";
+    r.steps = steps;
+    r.width = 24;
+    r.height = 16;
+    r.scheduler = "ddim";
+    ControlUnit unit;
+    unit.model = model_path() + "-controlnet";
+    unit.hint = noise_image(24, 16);
+    r.controls = {unit};
+    return r;
+  }
+  static EditResult run(const EditRequest& r, const std::string& device, const char* dtype = "f32",
+                        SessionOptions options = {}) {
+    Session session(Model::load(model_path(), {.dtype = dtype, .device = device}),
+                    std::move(options));
+    return session.run(r);
+  }
+  static double difference(const EditResult& a, const EditResult& b) {
+    return relative_error(a.latents.values, b.latents.values);
+  }
+};
+
+TEST_F(GpuSession, AgreesWithTheCpu) {
+  EditRequest r = canny(3);
+  SessionOptions measuring;
+  measuring.measure_controls = true;
+  const EditResult cpu = run(r, "cpu", "f32", measuring), gpu = run(r, "cuda", "f32", measuring);
+  EXPECT_LE(difference(gpu, cpu), 1e-4);
+  EXPECT_NEAR(gpu.report.controls[0].energy, cpu.report.controls[0].energy,
+              1e-4 * cpu.report.controls[0].energy);
+  // Sixteen bits round 2^13 and 2^16 times as much; guidance multiplies it.
+  EXPECT_LE(difference(run(r, "cuda", "f16"), cpu), 0.05);
+  EXPECT_LE(difference(run(r, "cuda", "bf16"), cpu), 0.3);
+}
+
+TEST_F(GpuSession, SameRequestGivesTheSameBytes) {
+  const Model model = Model::load(model_path(), {.dtype = "bf16", .device = "cuda"});
+  const EditRequest r = canny(3);
+  const EditResult first = Session(model).run(r);
+  EXPECT_EQ(Session(model).run(r).latents.values, first.latents.values);
+  set_gpu_order(/*is_reversed=*/true);
+  EXPECT_EQ(Session(model).run(r).latents.values, first.latents.values);
+  set_gpu_order(false);
+}
+
+TEST_F(GpuSession, StartsFromTheCpusNoise) {
+  EditRequest r = canny(1);
+  r.controls.clear();
+  r.image = noise_image(24, 16);
+  r.width = r.height = 0;
+  r.strength = 0.05;
+  r.steps = 20;  // one step from almost no noise: what it starts from is what shows
+  EXPECT_LE(difference(run(r, "cuda"), run(r, "cpu")), 1e-5);
+}
+
+TEST_F(GpuSession, ControlsThatComeAndGoChangeNothingElse) {
+  EditRequest r = canny(4);
+  r.controls[0].start = 0.25;
+  r.controls[0].end = 0.75;
+  EXPECT_LE(difference(run(r, "cuda"), run(r, "cpu")), 1e-4);
+}
+
+TEST_F(GpuSession, AStoppedRunLeavesTheModelUsable) {
+  const Model model = Model::load(model_path(), {.dtype = "f32", .device = "cuda"});
+  const EditRequest r = canny(4);
+  const EditResult whole = Session(model).run(r);
+  CancelToken token;
+  SessionOptions options;
+  options.cancel = &token;
+  options.on_step = [&](const Progress& p) {
+    if (p.step == 2) token.cancel();
+  };
+  EXPECT_THROW(Session(model, options).run(r), Error);
+  EXPECT_EQ(Session(model).run(r).latents.values, whole.latents.values);
+}
+
+}  // namespace
+}  // namespace dedit
