@@ -22,10 +22,10 @@ enum class Precision {
 
 struct ModelOptions {
   Precision precision = Precision::kAuto;
-  std::string dtype;  ///< "f32" or "bf16" overrides precision; "f16" needs a GPU
+  std::string dtype = {};  ///< "f32" or "bf16" overrides precision; "f16" needs a GPU
   /// "cpu", "cuda", "cuda:1"; "auto" is the first GPU where there is one, else the CPU; empty is
   /// what DEDIT_DEVICE says, else auto.
-  std::string device;
+  std::string device = {};
 };
 
 /// A cheap handle; copies share the weights.

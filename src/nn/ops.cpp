@@ -226,8 +226,7 @@ Tensor embed(Ctx& ctx, std::span<const int32_t> ids, int64_t batch, const Tensor
 
 void sum_of_squares(Ctx& ctx, const Tensor& x, Tensor& y) {
   check_cancel(ctx);
-  require(y.numel() == 1 && y.dtype() == DType::kF64, "sum_of_squares", x.shape(),
-          y.shape());
+  require(y.numel() == 1 && y.dtype() == DType::kF64, "sum_of_squares", x.shape(), y.shape());
   ctx.backend.sum_of_squares(x, y);
 }
 

@@ -41,6 +41,10 @@ std::string name_of(const Case& c) {
                  : "");
 }
 
+void PrintTo(const Case& c, std::ostream* s) {
+  *s << name_of(c);
+}
+
 std::unique_ptr<Backend> make_backend(Device device) {
   if (device == Device::kReference) return make_reference_backend();
   return device == Device::kCpu ? make_cpu_backend() : make_cuda_backend(0);
@@ -160,8 +164,17 @@ TEST_P(Golden, UNetPrediction) {
   expect_recorded_nchw("unet", model(*ctx_, x, t, context, nullptr));
 }
 
-// What rows of guidance share is computed once: to the bit what they are by themselves.
+// What rows of guidance share is computed once: to the bit what they are by themselves. A GPU
+// divides sums as the number of rows asks, so there to rounding.
 TEST_P(Golden, OneRowForAllTextsIsThatRowForEach) {
+  if (is_short()) return;  // the same path
+  const auto expect_same = [&](const std::vector<float>& a, const std::vector<float>& b) {
+    if (GetParam().device == Device::kGpu) {
+      EXPECT_LE(relative_error(a, b), 5 * std::stod(metadata_.at("error:unet")));
+    } else {
+      EXPECT_EQ(a, b);
+    }
+  };
   const Component c = open_controlnet(root_ + "-controlnet");
   const UNet2DConditionModel model = unet();
   const ControlNetModel control(build(), c.weights(), unet_config(c));
@@ -177,12 +190,13 @@ TEST_P(Golden, OneRowForAllTextsIsThatRowForEach) {
     const ControlResiduals own = control(*ctx_, each, t, context, features);
     for (const auto& [block, residual] : own.by_block) {
       ASSERT_EQ(shared.by_block.at(block).dim(0), 2) << block;
-      EXPECT_EQ(ops::download(*ctx_, shared.by_block.at(block)), ops::download(*ctx_, residual))
-          << block;
+      SCOPED_TRACE(block);
+      expect_same(ops::download(*ctx_, shared.by_block.at(block)), ops::download(*ctx_, residual));
     }
     const Tensor y = model(*ctx_, one, t, context, &shared);
     ASSERT_EQ(y.dim(0), 2);
-    EXPECT_EQ(ops::download(*ctx_, y), ops::download(*ctx_, model(*ctx_, each, t, context, &own)));
+    expect_same(ops::download(*ctx_, y),
+                ops::download(*ctx_, model(*ctx_, each, t, context, &own)));
   }
 }
 

@@ -47,12 +47,12 @@ class GpuSession : public ::testing::Test {
     EditRequest r;
     r.prompt = "a cat";
     r.steps = steps;
-    r.width = 24;
-    r.height = 16;
+    r.guidance = 1;  // one branch: less to emulate
+    r.width = r.height = 16;
     r.scheduler = "ddim";
     ControlUnit unit;
     unit.model = model_path() + "-controlnet";
-    unit.hint = noise_image(24, 16);
+    unit.hint = noise_image(16, 16);
     r.controls = {unit};
     return r;
   }
@@ -68,21 +68,25 @@ class GpuSession : public ::testing::Test {
 };
 
 TEST_F(GpuSession, AgreesWithTheCpu) {
-  EditRequest r = canny(3);
+  const EditRequest r = canny(2);
   SessionOptions measuring;
   measuring.measure_controls = true;
   const EditResult cpu = run(r, "cpu", "f32", measuring), gpu = run(r, "cuda", "f32", measuring);
   EXPECT_LE(difference(gpu, cpu), 1e-4);
   EXPECT_NEAR(gpu.report.controls[0].energy, cpu.report.controls[0].energy,
               1e-4 * cpu.report.controls[0].energy);
-  // Sixteen bits round 2^13 and 2^16 times as much; guidance multiplies it.
-  EXPECT_LE(difference(run(r, "cuda", "f16"), cpu), 0.05);
-  EXPECT_LE(difference(run(r, "cuda", "bf16"), cpu), 0.3);
+}
+
+TEST_F(GpuSession, ShortTypesStayNearIt) {
+  const EditRequest r = canny(1);
+  const EditResult cpu = run(r, "cpu");
+  EXPECT_LE(difference(run(r, "cuda", "f16"), cpu), 0.02);
+  EXPECT_LE(difference(run(r, "cuda", "bf16"), cpu), 0.15);
 }
 
 TEST_F(GpuSession, SameRequestGivesTheSameBytes) {
-  const Model model = Model::load(model_path(), {.dtype = "bf16", .device = "cuda"});
-  const EditRequest r = canny(3);
+  const Model model = Model::load(model_path(), {.dtype = "f32", .device = "cuda"});
+  const EditRequest r = canny(2);
   const EditResult first = Session(model).run(r);
   EXPECT_EQ(Session(model).run(r).latents.values, first.latents.values);
   set_gpu_order(/*is_reversed=*/true);
@@ -93,7 +97,7 @@ TEST_F(GpuSession, SameRequestGivesTheSameBytes) {
 TEST_F(GpuSession, StartsFromTheCpusNoise) {
   EditRequest r = canny(1);
   r.controls.clear();
-  r.image = noise_image(24, 16);
+  r.image = noise_image(16, 16);
   r.width = r.height = 0;
   r.strength = 0.05;
   r.steps = 20;  // one step from almost no noise: what it starts from is what shows
@@ -101,15 +105,15 @@ TEST_F(GpuSession, StartsFromTheCpusNoise) {
 }
 
 TEST_F(GpuSession, ControlsThatComeAndGoChangeNothingElse) {
-  EditRequest r = canny(4);
-  r.controls[0].start = 0.25;
-  r.controls[0].end = 0.75;
+  EditRequest r = canny(3);
+  r.controls[0].start = 0.3;
+  r.controls[0].end = 0.7;
   EXPECT_LE(difference(run(r, "cuda"), run(r, "cpu")), 1e-4);
 }
 
 TEST_F(GpuSession, AStoppedRunLeavesTheModelUsable) {
   const Model model = Model::load(model_path(), {.dtype = "f32", .device = "cuda"});
-  const EditRequest r = canny(4);
+  const EditRequest r = canny(3);
   const EditResult whole = Session(model).run(r);
   CancelToken token;
   SessionOptions options;
