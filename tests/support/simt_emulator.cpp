@@ -1,14 +1,18 @@
 #include "support/simt_emulator.h"
 
+#include <bit>
 #include <boost/context/fiber.hpp>
-#include <boost/context/fixedsize_stack.hpp>
+#include <boost/context/stack_context.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <memory>
 #include <vector>
 
 #include "core/parallel.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace dedit::simt {
 namespace {
@@ -18,6 +22,36 @@ namespace context = boost::context;
 constexpr int kLanes = 32;
 constexpr size_t kStackBytes = 128 << 10;
 constexpr int kNamedBarriers = 16;
+
+// Stacks of fibers, kept for the next block of this core.
+class Stacks {
+ public:
+  context::stack_context allocate() {
+    if (free_.empty()) free_.emplace_back(new std::byte[kStackBytes]);
+    std::byte* stack = free_.back().release();
+    free_.pop_back();
+#ifdef __SANITIZE_ADDRESS__
+    ASAN_UNPOISON_MEMORY_REGION(stack, kStackBytes);  // what the last fiber left
+#endif
+    context::stack_context sctx;
+    sctx.size = kStackBytes;
+    sctx.sp = stack + kStackBytes;  // stacks grow downwards
+    return sctx;
+  }
+  void deallocate(context::stack_context& sctx) {
+    free_.emplace_back(static_cast<std::byte*>(sctx.sp) - kStackBytes);
+  }
+
+ private:
+  std::vector<std::unique_ptr<std::byte[]>> free_;
+};
+
+thread_local Stacks stacks;
+
+struct PooledStack {
+  context::stack_context allocate() { return stacks.allocate(); }
+  void deallocate(context::stack_context& sctx) { stacks.deallocate(sctx); }
+};
 
 struct Copy {
   void* to;
@@ -38,15 +72,19 @@ struct Thread {
   int warp = 0, lane = 0;
   bool done = false;
   context::fiber fiber, scheduler;
-  std::function<bool()> ready;  // what it waits for; empty if it may go on
+  // What it waits for, on its own stack; null if it may go on.
+  bool (*ready)(const void*) = nullptr;
+  const void* ready_context = nullptr;
   std::vector<Copy> open_copies;
-  std::deque<std::vector<Copy>> copy_groups;
+  std::vector<std::vector<Copy>> copy_groups;
   int64_t exchanges = 0;
   std::shared_ptr<void> state;
 };
 
 struct Warp {
   std::vector<Thread*> lanes;
+  uint32_t live = 0;     // a bit a lane that has not ended
+  uint32_t meeting = 0;  // the mask of the lanes that meet
   Barrier barrier;
   alignas(kExchangeBytes) std::byte slots[2][kLanes][kExchangeBytes];
 };
@@ -56,7 +94,7 @@ struct Cluster;
 struct Block {
   Cluster* cluster = nullptr;
   int rank = 0;
-  std::vector<std::unique_ptr<Thread>> threads;
+  std::vector<Thread> threads;
   std::vector<Warp> warps;
   Barrier barrier, named[kNamedBarriers];
   int live = 0;
@@ -83,12 +121,20 @@ void pause() {
   self->scheduler = std::move(self->scheduler).resume();
 }
 
+template <class Ready>
+void wait_for(const Ready& ready) {
+  if (ready()) return;
+  self->ready = [](const void* context) { return (*static_cast<const Ready*>(context))(); };
+  self->ready_context = &ready;
+  pause();
+}
+
 // Arrives and waits for the others; `expected` may shrink while threads end.
 template <class Expected>
 void arrive_and_wait(Barrier& barrier, const Expected& expected) {
   const int64_t mine = barrier.passed;
   ++barrier.arrived;
-  wait_until([&barrier, mine, expected] {
+  wait_for([&barrier, mine, expected] {
     if (barrier.passed != mine) return true;
     if (barrier.arrived < expected()) return false;
     barrier.arrived = 0;
@@ -109,7 +155,7 @@ void finish(Copy& copy) {
 bool turn(Thread& thread) {
   if (thread.done) return false;
   block = thread.block;
-  if (thread.ready && !thread.ready()) return false;
+  if (thread.ready && !thread.ready(thread.ready_context)) return false;
   thread.ready = nullptr;
   self = &thread;
   thread.fiber = std::move(thread.fiber).resume();
@@ -117,6 +163,7 @@ bool turn(Thread& thread) {
   if (!thread.fiber) {
     thread.done = true;
     --block->live;
+    block->warps[size_t(thread.warp)].live &= ~(1u << thread.lane);
   }
   return true;
 }
@@ -135,31 +182,31 @@ bool run_warp(Warp& warp) {
   return any;
 }
 
+void start(Thread& thread, const std::function<void()>& body) {
+  thread.fiber = context::fiber(std::allocator_arg, PooledStack{},
+                                [t = &thread, &body](context::fiber&& scheduler) {
+                                  t->scheduler = std::move(scheduler);
+                                  body();
+                                  return std::move(t->scheduler);
+                                });
+}
+
 void make_threads(Block& b, const dim3& size, const std::function<void()>& body) {
-  for (unsigned z = 0; z < size.z; ++z) {
-    for (unsigned y = 0; y < size.y; ++y) {
-      for (unsigned x = 0; x < size.x; ++x) {
-        auto thread = std::make_unique<Thread>();
-        const int index = int(b.threads.size());
-        thread->at.thread = dim3(x, y, z);
-        thread->block = &b;
-        thread->at.block_size = size;
-        thread->warp = index / kLanes;
-        thread->lane = index % kLanes;
-        Thread* t = thread.get();
-        t->fiber = context::fiber(std::allocator_arg, context::fixedsize_stack(kStackBytes),
-                                  [t, &body](context::fiber&& scheduler) {
-                                    t->scheduler = std::move(scheduler);
-                                    body();
-                                    return std::move(t->scheduler);
-                                  });
-        b.threads.push_back(std::move(thread));
-      }
-    }
-  }
+  b.threads = std::vector<Thread>(size_t(size.x) * size.y * size.z);
   b.live = int(b.threads.size());
   b.warps.resize(size_t(b.live + kLanes - 1) / kLanes);
-  for (auto& thread : b.threads) b.warps[size_t(thread->warp)].lanes.push_back(thread.get());
+  for (unsigned i = 0; i < unsigned(b.live); ++i) {
+    Thread& thread = b.threads[i];
+    thread.block = &b;
+    thread.at.thread = dim3(i % size.x, i / size.x % size.y, i / size.x / size.y);
+    thread.at.block_size = size;
+    thread.warp = int(i) / kLanes;
+    thread.lane = int(i) % kLanes;
+    Warp& warp = b.warps[size_t(thread.warp)];
+    warp.lanes.push_back(&thread);
+    warp.live |= 1u << thread.lane;
+    start(thread, body);
+  }
 }
 
 std::unique_ptr<Block> make_block(const dim3& blocks, const dim3& threads, size_t shared_bytes,
@@ -168,9 +215,9 @@ std::unique_ptr<Block> make_block(const dim3& blocks, const dim3& threads, size_
   auto b = std::make_unique<Block>();
   make_threads(*b, threads, body);
   const auto i = unsigned(index);
-  for (auto& thread : b->threads) {
-    thread->at.block = dim3(i % blocks.x, i / blocks.x % blocks.y, i / blocks.x / blocks.y);
-    thread->at.grid_size = blocks;
+  for (Thread& thread : b->threads) {
+    thread.at.block = dim3(i % blocks.x, i / blocks.x % blocks.y, i / blocks.x / blocks.y);
+    thread.at.grid_size = blocks;
   }
   // Not cleared on a GPU either: 0xff is NaN in every type, so that what nobody wrote shows.
   size_t space = shared_bytes + kAlignment;
@@ -282,9 +329,7 @@ int lane() {
 }
 
 void wait_until(const std::function<bool()>& ready) {
-  if (ready()) return;
-  self->ready = ready;
-  pause();
+  wait_for(ready);
 }
 
 void sync_block() {
@@ -297,11 +342,11 @@ void sync_named(int barrier, int count) {
 }
 
 void sync_warp(uint32_t mask) {
-  arrive_and_wait(my_warp().barrier, [warp = &my_warp(), mask] {
-    int n = 0;
-    for (const Thread* t : warp->lanes) n += !t->done && (mask >> t->lane & 1);
-    return n;
-  });
+  Warp& warp = my_warp();
+  if ((mask >> self->lane & 1) == 0) fail("a lane that is not in its own mask");
+  if (warp.barrier.arrived > 0 && warp.meeting != mask) fail("lanes that meet under two masks");
+  warp.meeting = mask;
+  arrive_and_wait(warp.barrier, [&warp, mask] { return std::popcount(mask & warp.live); });
 }
 
 // Two sets of slots in turn: who is one exchange ahead does not overwrite what others still read.
@@ -360,7 +405,7 @@ void copy_async_commit() {
 void copy_async_wait(int groups_left) {
   while (int(self->copy_groups.size()) > groups_left) {
     for (Copy& copy : self->copy_groups.front()) finish(copy);
-    self->copy_groups.pop_front();
+    self->copy_groups.erase(self->copy_groups.begin());
   }
 }
 

@@ -17,7 +17,8 @@
 #include <functional>
 #include <memory>
 
-// CUDA's words. __shared__ variables belong to the block that a core is working on.
+// CUDA's words. __shared__ variables belong to the block that a core is working on; kernels
+// launched in clusters have dynamic shared memory alone.
 #define __global__
 #define __device__
 #define __host__
