@@ -13,11 +13,11 @@ struct AttentionArgs {
   const void* v = nullptr;
   void* y = nullptr;
   Type type = Type::kF32;
-  int64_t q_row = 0, k_row = 0, v_row = 0, y_row = 0;          ///< elements between tokens
+  int64_t q_row = 0, k_row = 0, v_row = 0, y_row = 0;          ///< elements between tokens, < 2^31
   int64_t q_batch = 0, k_batch = 0, v_batch = 0, y_batch = 0;  ///< elements between batch rows
   int64_t batch = 0, tokens_q = 0, tokens_k = 0;
   int heads = 1, head_dim = 64;
-  float scale = 1;
+  float scale = 1;      ///< above 0
   bool causal = false;  ///< token i sees keys 0 to i
   // The device, as in ProductArgs.
   int capability = 80;
