@@ -78,6 +78,9 @@ __device__ inline std::byte* dynamic_shared() {
 
 #else
 
+// Names of their own for the linker: test_gpu has emulated kernels beside the GPU's.
+inline namespace emulated {
+
 template <class... Params>
 void launch(Stream stream, const Grid& grid, void (*kernel)(Params...),
             typename Same<Params>::type... args) {
@@ -89,6 +92,8 @@ void launch(Stream stream, const Grid& grid, void (*kernel)(Params...),
 inline std::byte* dynamic_shared() {
   return simt::dynamic_shared();
 }
+
+}  // namespace emulated
 
 #endif
 

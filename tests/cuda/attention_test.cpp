@@ -67,7 +67,7 @@ class AttentionKernel : public KernelTest {
       return static_cast<std::byte*>(array.data()) + s.offset * size_of(type);
     };
     a.q = at(q), a.k = at(k), a.v = at(v), a.y = at(y);
-    std::vector<std::byte> workspace(attention_workspace_bytes(a), std::byte{0xff});
+    KernelBytes workspace(attention_workspace_bytes(a));
     run(y, [&] { attention(nullptr, a, workspace.data()); });
     for (int64_t b = 0; b < s.batch; ++b) {
       for (int h = 0; h < s.heads; ++h) {

@@ -295,9 +295,10 @@ TEST_P(ElementwiseKernel, EmbedAddsPositionsToRowsOfTheTable) {
     Array positions = random_array(Type::kF32, tokens * n);
     std::vector<int32_t> ids;
     for (int64_t i = 0; i < batch * tokens; ++i) ids.push_back(int32_t(i * 7 % rows));
+    KernelBytes device_ids(ids);
     Array y(GetParam(), batch * tokens * n);
     run(y, [&] {
-      embed(nullptr, ids.data(), static_cast<const float*>(table.data()),
+      embed(nullptr, device_ids.data<int32_t>(), static_cast<const float*>(table.data()),
             static_cast<const float*>(positions.data()), y.data(), GetParam(), batch, tokens, n);
     });
     for (int64_t i = 0; i < batch * tokens * n; ++i) {

@@ -1,5 +1,6 @@
-// Fixture of the tests of the GPU's kernels, which run here in the emulator: in its usual order of
-// threads and blocks and in the opposite one, which must give the same bytes.
+// Fixture of the tests of the GPU's kernels. In test_cuda they run in the emulator, in its usual
+// order of threads and blocks and in the opposite one, in test_gpu on a GPU, twice; both runs must
+// give the same bytes.
 #pragma once
 
 #include <cstring>
@@ -11,7 +12,7 @@
 
 #include "core/dtype.h"
 #include "cuda/contract.h"
-#include "support/simt_emulator.h"
+#include "support/kernel_memory.h"
 
 namespace dedit::cuda {
 
@@ -19,18 +20,20 @@ inline const char* name_of(Type type) {
   return type == Type::kF32 ? "f32" : type == Type::kBF16 ? "bf16" : "f16";
 }
 
-/// An array as the kernels see it; its end is the end of its memory, for the address sanitizer.
+/// An array that tests and kernels see; its end is the end of its memory, for the address
+/// sanitizer. data() is for kernels, and to be asked for anew whenever elements were set.
 class Array {
  public:
-  Array(Type type, int64_t n) : type_(type), data_(size_t(n * size_of(type)), std::byte{0xff}) {}
+  Array(Type type, int64_t n)
+      : type_(type), data_(std::vector<std::byte>(size_t(n * size_of(type)), std::byte{0xff})) {}
   Array(Type type, const std::vector<float>& values) : Array(type, int64_t(values.size())) {
     for (size_t i = 0; i < values.size(); ++i) set(i, values[i]);
   }
 
   Type type() const { return type_; }
   int64_t size() const { return int64_t(data_.size()) / size_of(type_); }
-  void* data() { return data_.data(); }
-  const std::vector<std::byte>& bytes() const { return data_; }
+  void* data() { return data_.device(); }
+  const std::vector<std::byte>& bytes() const { return data_.host(); }
 
   /// Element i as the type holds it.
   float operator[](size_t i) const {
@@ -47,20 +50,42 @@ class Array {
   template <class T>
   T read(size_t i) const {
     T v;
-    std::memcpy(&v, data_.data() + i * sizeof(T), sizeof(T));
+    std::memcpy(&v, data_.host().data() + i * sizeof(T), sizeof(T));
     return v;
   }
   template <class T>
   void write(size_t i, T v) {
-    std::memcpy(data_.data() + i * sizeof(T), &v, sizeof(T));
+    std::memcpy(data_.host_to_write() + i * sizeof(T), &v, sizeof(T));
   }
 
   Type type_;
-  std::vector<std::byte> data_;
+  KernelMemory data_;
+};
+
+/// Bytes that kernels alone look at: workspaces, and values that they read.
+class KernelBytes {
+ public:
+  explicit KernelBytes(size_t n) : data_(std::vector<std::byte>(n, std::byte{0xff})) {}
+  template <class T>
+  explicit KernelBytes(const std::vector<T>& values) : KernelBytes(values.size() * sizeof(T)) {
+    std::memcpy(data_.host_to_write(), values.data(), data_.size());
+  }
+
+  template <class T = void>
+  T* data() {
+    return static_cast<T*>(data_.device());
+  }
+
+ private:
+  KernelMemory data_;
 };
 
 class KernelTest : public ::testing::TestWithParam<Type> {
  protected:
+  void SetUp() override {
+    if (const std::string why = kernel_problem(); !why.empty()) GTEST_SKIP() << why;
+  }
+
   std::vector<float> random(int64_t n, float mean = 0, float deviation = 1) {
     std::normal_distribution<float> normal(mean, deviation);
     std::vector<float> v(static_cast<size_t>(n));
@@ -75,12 +100,14 @@ class KernelTest : public ::testing::TestWithParam<Type> {
   template <class Kernel>
   void run(Array& y, const Kernel& kernel) {
     const Array before = y;
+    y.data();  // now on the device, also for kernels that keep the address
     kernel();
     const Array first = y;
     y = before;
-    simt::set_reverse(true);
+    y.data();
+    set_reverse_order(true);
     kernel();
-    simt::set_reverse(false);
+    set_reverse_order(false);
     EXPECT_TRUE(first.bytes() == y.bytes()) << "the order of threads changes the result";
   }
 
@@ -92,8 +119,9 @@ class KernelTest : public ::testing::TestWithParam<Type> {
   std::mt19937 engine{1};
 };
 
-#define DEDIT_KERNEL_TEST(Fixture)                                                                \
-  INSTANTIATE_TEST_SUITE_P(Simt, Fixture, ::testing::Values(Type::kF32, Type::kBF16, Type::kF16), \
+#define DEDIT_KERNEL_TEST(Fixture)                                                 \
+  INSTANTIATE_TEST_SUITE_P(Kernel, Fixture,                                        \
+                           ::testing::Values(Type::kF32, Type::kBF16, Type::kF16), \
                            [](const auto& test) { return std::string(name_of(test.param)); })
 
 }  // namespace dedit::cuda

@@ -93,8 +93,8 @@ class GroupNormKernel : public NormKernel {
     args.gamma = static_cast<const float*>(gamma.data());
     args.beta = static_cast<const float*>(beta.data());
     args.activation = act;
-    std::vector<std::byte> workspace(group_norm_workspace_bytes(args), std::byte{0xff});
-    run(y, [&] { group_norm(nullptr, args, workspace.empty() ? nullptr : workspace.data()); });
+    KernelBytes workspace(group_norm_workspace_bytes(args));
+    run(y, [&] { group_norm(nullptr, args, workspace.data()); });
   }
 
   void expect_norm(const GroupShape& shape, Activation act, const Array& x, const Array& x2,
@@ -195,7 +195,7 @@ TEST_P(GroupNormKernel, InPlace) {
     args.x = args.y = y.data();
     args.gamma = static_cast<const float*>(gamma.data());
     args.beta = static_cast<const float*>(beta.data());
-    std::vector<std::byte> workspace(group_norm_workspace_bytes(args));
+    KernelBytes workspace(group_norm_workspace_bytes(args));
     run(y, [&] { group_norm(nullptr, args, workspace.data()); });
     expect_norm(shape, Activation::kNone, x, x, gamma, beta, y);
   }

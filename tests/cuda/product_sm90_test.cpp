@@ -11,6 +11,11 @@ namespace {
 
 class ProductSm90Kernel : public ProductTest {
  protected:
+  void SetUp() override {
+    ProductTest::SetUp();
+    if (kernel_capability() != 90) GTEST_SKIP() << "a kernel for compute capability 9.0 alone";
+  }
+
   /// One tile, by its columns, with the sum in up to `parts` parts.
   void check_tile(const ProductCase& c, int tile_n, int parts = 1, int multiprocessors = 132) {
     SCOPED_TRACE(std::to_string(tile_n) + " columns in " + std::to_string(parts) + " parts");
@@ -179,7 +184,7 @@ TEST_P(ProductSm90Kernel, IsWhatProductRunsOn90) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Simt, ProductSm90Kernel, ::testing::Values(Type::kBF16, Type::kF16),
+INSTANTIATE_TEST_SUITE_P(Kernel, ProductSm90Kernel, ::testing::Values(Type::kBF16, Type::kF16),
                          [](const auto& test) { return std::string(name_of(test.param)); });
 
 ProductArgs conv_args(int64_t batch, int64_t side, int64_t channels, int64_t out) {

@@ -10,7 +10,7 @@ class SumsKernel : public KernelTest {
  protected:
   double sum_of_squares_of(Array& x) {
     const int64_t n = x.size();
-    std::vector<double> workspace(sum_of_squares_workspace_bytes(n) / sizeof(double), -1);
+    KernelBytes workspace(sum_of_squares_workspace_bytes(n));
     // A double as two f32, so that run() can compare its bytes.
     Array y(Type::kF32, 2);
     run(y, [&] {
@@ -18,7 +18,7 @@ class SumsKernel : public KernelTest {
                      workspace.data());
     });
     double sum = 0;
-    std::memcpy(&sum, y.data(), sizeof sum);
+    std::memcpy(&sum, y.bytes().data(), sizeof sum);
     return sum;
   }
 };
