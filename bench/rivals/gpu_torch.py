@@ -212,7 +212,8 @@ def measure(args):
 
 def difference(ours, theirs):
     ours, theirs = (y if isinstance(y, (list, tuple)) else [y] for y in (ours, theirs))
-    return max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(ours, theirs, strict=True))
+    errors = [(a - b).abs().max() / b.abs().max() for a, b in zip(ours, theirs, strict=True)]
+    return float(max(errors))
 
 
 def shared(kind, theirs):
