@@ -8,7 +8,6 @@
 #include "dedit/error.h"
 
 namespace dedit {
-namespace {
 
 #if !defined(DEDIT_CUDA)
 GpuList find_gpus() {
@@ -18,6 +17,8 @@ std::unique_ptr<Backend> make_cuda_backend(int) {
   return nullptr;
 }
 #endif
+
+namespace {
 
 ChosenDevice cpu(std::string why) {
   return {make_cpu_backend(), false, std::move(why)};
