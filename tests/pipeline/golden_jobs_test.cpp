@@ -106,6 +106,7 @@ class GoldenJob : public ::testing::TestWithParam<JobCase> {
     root_ = make_golden_checkpoint(golden("sd15.json"), folder_);
   }
   void TearDown() override {
+    set_emulated_gpus({{}, "the tests have none"});
     if (!folder_.empty()) std::filesystem::remove_all(folder_);
   }
 

@@ -42,6 +42,7 @@ class GpuSession : public ::testing::Test {
     if (!gpu_problem().empty()) GTEST_SKIP() << gpu_problem();
     set_emulated_gpus({{{0, "emulated"}}, ""});
   }
+  void TearDown() override { set_emulated_gpus({{}, "the tests have none"}); }
 
   static EditRequest canny(int steps) {
     EditRequest r;
