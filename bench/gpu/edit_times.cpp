@@ -4,17 +4,13 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
-#include <functional>
 #include <iterator>
-#include <memory>
 #include <sstream>
 #include <unistd.h>
 #include <vector>
 
-#include "nn/ops.h"
+#include "networks/networks.h"
 #include "op_times.h"
-#include "ops/job.h"
-#include "pipeline/loaded_model.h"
 
 #include "dedit/dedit.h"
 
@@ -105,61 +101,6 @@ Run run_edit(const Model& model, const EditRequest& r, Clock::time_point begin) 
   return run;
 }
 
-/// Calls that follow each other, each recorded as a graph as a step is: seconds of one.
-double steady_seconds(Ctx& ctx, const std::function<Tensor()>& call, int repeats) {
-  constexpr int kWarmUp = 4;
-  float one = 0;
-  Tensor sum = ctx.pool.make({1}, DType::kF64);
-  const auto finish = [&](const Tensor& y) {  // waits for all that is queued
-    ops::sum_of_squares(ctx, y, sum);
-    ctx.backend.download(sum, &one);
-  };
-  Tensor y;
-  for (int i = 0; i < kWarmUp; ++i) {
-    y = call();
-    ctx.backend.end_of_step();
-  }
-  finish(y);
-  const auto begin = Clock::now();
-  for (int i = 0; i < repeats; ++i) {  // the first follows a wait, and so is not recorded
-    y = call();
-    ctx.backend.end_of_step();
-  }
-  finish(y);
-  return since(begin) / repeats;
-}
-
-Tensor random_tensor(Ctx& ctx, const Shape& shape) {
-  return ops::upload(ctx, random_values(shape.numel(), 1).data(), shape, ctx.dtype);
-}
-
-void measure_networks(const EditSetup& setup, const Model& model, EditTimes& times) {
-  Model::Impl& impl = *model.impl();
-  Pool pool(impl.backend->memory());
-  Ctx ctx{.backend = *impl.backend, .pool = pool, .dtype = impl.dtype};
-  const int64_t side = setup.size / impl.latent.factor, channels = impl.latent.channels;
-  const std::shared_ptr<const LoadedControl> control = impl.control(setup.control, "canny");
-  const Tensor x = random_tensor(ctx, {2, side, side, channels});
-  const Tensor hint = random_tensor(ctx, {1, setup.size, setup.size, 3});
-  const Conditioning text{.context = random_tensor(ctx, {2, 77, impl.network_spec.context_width}),
-                          .pooled = {},
-                          .ids = {}};
-  const double timestep[] = {500};
-  const Tensor features = control->net->embed_hint(ctx, hint);
-  times.control = steady_seconds(
-      ctx,
-      [&] {
-        const ControlResiduals r = (*control->net)(ctx, x, timestep, text, features);
-        return r.by_block.begin()->second;
-      },
-      setup.repeats);
-  const Tensor latents = random_tensor(ctx, {1, side, side, channels});
-  times.decode = steady_seconds(
-      ctx, [&] { return impl.vae->decode(ctx, latents); }, setup.repeats);
-  times.encode = steady_seconds(
-      ctx, [&] { return impl.vae->encode(ctx, hint); }, setup.repeats);
-}
-
 }  // namespace
 
 EditTimes measure_edits(const EditSetup& setup) {
@@ -182,7 +123,11 @@ EditTimes measure_edits(const EditSetup& setup) {
   times.edit_step = median(steps);
   times.step = median(plain);
   times.peak_gib = gpu_memory_gib(setup.gpu);
-  measure_networks(setup, model, times);
+  const NetworkTimes alone = measure_networks(model, setup.control, setup.size,
+                                              {.warm_up = 4, .samples = 3, .calls = setup.repeats});
+  times.control = alone.control;
+  times.decode = alone.decode;
+  times.encode = alone.encode;
   return times;
 }
 

@@ -71,26 +71,21 @@ DECODE = r"([0-9.]+) s to decode"
 
 
 def dedit(args, row):
-    figures, size = {}, ["--width", str(args.size), "--height", str(args.size)]
+    if not args.networks:
+        raise Failed("no --networks PROGRAM (bench_networks)")
+    figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        picture = os.path.join(folder, "x.png")
-        run, ends = dedit_job(args, row, "generate", picture, args.part_steps + 1, *size)
-        figures["step"] = median_step(ends)
-        first = logged_seconds(run, DECODE, "the decoding")
-        run, _ = dedit_job(args, row, "generate", picture, 1, *size, "--batch", "3")
-        figures["decode"] = (logged_seconds(run, DECODE, "the decoding") - first) / 2
-        figures["decode_first"] = first
-        run, ends = dedit_job(args, row, "canny", picture, args.edit_steps, "--image", args.image,
-                              "--control-model", args.control)
-        figures["edit_step"] = median_step(ends)
-        figures["control"] = figures["edit_step"] - figures["step"]
-        figures["edit"], figures["peak"] = run.seconds, run.peak
-        figures["start"] = ends[0] - figures["edit_step"]
-        dtype = {"exact": ["--dtype", "f32"], "bf16": ["--dtype", "bf16"]}.get(row.variant, [])
-        run = Run([*dedit_command(args, row, "encode"), args.image, *dtype, "-o",
-                   os.path.join(folder, "x.safetensors")], row.cap, row.threads)
-        figures["encode"] = logged_seconds(run, r"([0-9.]+) s to encode", "the encoding")
-    return figures
+        run, ends = dedit_job(args, row, "canny", os.path.join(folder, "x.png"), args.edit_steps,
+                              "--image", args.image, "--control-model", args.control)
+    figures["decode_first"] = logged_seconds(run, DECODE, "the decoding")
+    figures["edit_step"] = median_step(ends)
+    figures["edit"], figures["peak"] = run.seconds, run.peak
+    figures["start"] = ends[0] - figures["edit_step"]
+    dtype = {"exact": "f32", "auto": None, "fast": None}.get(row.variant, row.variant)
+    alone = Run([args.networks, "--model", args.model, "--control", args.control, "--size",
+                 str(args.size), "--threads", str(row.threads), "--repeats", str(args.part_steps),
+                 *(["--dtype", dtype] if dtype else [])], row.cap, row.threads).objects()[-1][1]
+    return figures | {f: alone[f] for f in ("step", "control", "decode", "encode")}
 
 
 def mini(args, row):

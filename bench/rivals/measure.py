@@ -2,16 +2,18 @@
 """Seconds and memory of `dedit` and of other engines on one checkpoint, in one run: one process at a
 time, in turn, round after round; medians, and dedit's share of each rival's time.
 
-  bench/rivals/measure.py --dedit build/release/dedit --model sd15 --control sd15-cn
+  bench/rivals/measure.py --dedit build/release/dedit \\
+      --networks build/release/bench/bench_networks --model sd15 --control sd15-cn
 
 README.md beside this folder says how each rival is set up. A row whose engine is not there is left
 out with the reason. Rows: ENGINE-CLASS[:LIMIT...] with the limits tN (threads), avx2, avx512,
 lowmem. Figures:
   step       a CFG step (two rows through the U-Net)
   control    a ControlNet pass of two rows
-  decode     VAE, one picture, not the first of its process; decode_first: dedit's first, whose
-             memory is new. encode: the Python programs' not the first, dedit's the first
+  decode, encode   VAE, one picture
+             these four are networks alone, called again and again in one process
   edit_step  a step of the canny edit (U-Net, ControlNet, guidance, solver)
+  decode_first   the edit's decoding, whose memory is new
   edit       the whole edit, from process start to the end of the process
   start      process start to the end of the first step, less one steady step
   peak       GiB, most memory held at once during the edit
@@ -100,6 +102,7 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--dedit", default="dedit")
+    p.add_argument("--networks", help="the program bench_networks, for dedit's rows")
     p.add_argument("--model", required=True, help="diffusers folder, f16 weights")
     p.add_argument("--control", required=True, help="ControlNet's diffusers folder")
     p.add_argument("--python-torch", help="interpreter with torch and diffusers (this one)")
