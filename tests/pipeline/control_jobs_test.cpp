@@ -1,12 +1,10 @@
 // Facts about edits under controls, on a tiny model whose weights come from a seed.
 #include <cmath>
-#include <filesystem>
-#include <random>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "support/seeded_weights.h"
+#include "support/golden_model.h"
 
 #include "dedit/dedit.h"
 #include "dedit/model.h"
@@ -14,38 +12,16 @@
 namespace dedit {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr int kWidth = 72, kHeight = 48;  // levels of 9x6, 5x3, 3x2, 2x1 cells
 constexpr size_t kResiduals = 13;
-
-// Written once per process, with ControlNets beside it.
-const std::string& model_path() {
-  static const std::string path = make_golden_checkpoint(
-      DEDIT_TEST_DATA "/golden/sd15.json",
-      (fs::temp_directory_path() / ("dedit-controls-" + std::to_string(::getpid()))).string());
-  return path;
-}
-
-class Cleanup : public ::testing::Environment {
-  void TearDown() override { fs::remove_all(fs::path(model_path()).parent_path()); }
-};
-const auto* const kCleanup = ::testing::AddGlobalTestEnvironment(new Cleanup);
 
 Model model(const char* dtype) {
   static std::map<std::string, Model> loaded;
   auto it = loaded.find(dtype);
   if (it == loaded.end()) {
-    it = loaded.emplace(dtype, Model::load(model_path(), {.dtype = dtype})).first;
+    it = loaded.emplace(dtype, Model::load(golden_model(), {.dtype = dtype})).first;
   }
   return it->second;
-}
-
-Image noise_image(int w, int h, unsigned seed) {
-  Image image(w, h, 3);
-  std::mt19937 random(seed);
-  for (std::byte& b : image.data) b = std::byte(random() & 0xff);
-  return image;
 }
 
 /// White for x in [first, last).
@@ -59,8 +35,8 @@ Image stripe(int first, int last) {
 
 ControlUnit control(const std::string& which = "", unsigned hint_seed = 3) {
   ControlUnit unit;
-  unit.model = model_path() + "-controlnet" + which;
-  unit.hint = noise_image(kWidth, kHeight, hint_seed);
+  unit.model = golden_model() + "-controlnet" + which;
+  unit.hint = noise_image(kWidth, kHeight, 3, PixelType::kU8, hint_seed);
   return unit;
 }
 
@@ -299,7 +275,7 @@ TEST(Controls, TheRecipeHoldsThem) {
 
 TEST(Controls, TheRecipeHoldsTheGeometry) {
   EditRequest r = request();
-  r.image = noise_image(100, 60, 1);
+  r.image = noise_image(100, 60, 3, PixelType::kU8, 1);
   r.crop = Rect{10, 0, 60, 60};
   r.fit = Fit::kCrop;
   const EditResult result = run(r);
@@ -328,12 +304,12 @@ TEST(Controls, ImpossibleOnesAreUsageErrors) {
   EXPECT_EQ(kind([](ControlUnit& c) { c.curve = {{0, NAN}}; }), ErrorKind::kUsage);
   EXPECT_EQ(kind([](ControlUnit& c) { c.layers = {1, 2}; }), ErrorKind::kUsage);
   EXPECT_EQ(kind([](ControlUnit& c) {
-              c.mask = noise_image(8, 48, 1);
+              c.mask = noise_image(8, 48, 3, PixelType::kU8, 1);
               c.fit = Fit::kExact;
             }),
             ErrorKind::kUsage);
   EXPECT_EQ(kind([](ControlUnit& c) {
-              c.hint = noise_image(8, 48, 1);
+              c.hint = noise_image(8, 48, 3, PixelType::kU8, 1);
               c.fit = Fit::kExact;
             }),
             ErrorKind::kUsage);

@@ -1,14 +1,13 @@
 // Which device is chosen, and what an edit asks of one: seen on the emulated GPU.
 #include <cstdlib>
-#include <filesystem>
-#include <unistd.h>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "backend/devices.h"
+#include "support/golden_model.h"
 #include "support/gpu.h"
-#include "support/seeded_weights.h"
 #include "support/simt_gpu.h"
 
 #include "dedit/dedit.h"
@@ -16,8 +15,6 @@
 
 namespace dedit {
 namespace {
-
-namespace fs = std::filesystem;
 
 const GpuList kOne{{{0, "emulated"}}, ""}, kNone{{}, "there is no GPU on this machine"};
 
@@ -77,17 +74,10 @@ TEST_F(ChooseDevice, TheEnvironmentSpeaksWhereNothingWasSaid) {
 
 class EmulatedGpu : public ::testing::Test {
  protected:
-  void SetUp() override {
-    set_emulated_gpus(kOne);
-    folder_ =
-        (fs::temp_directory_path() / ("dedit-emulated-" + std::to_string(::getpid()))).string();
-    root_ = make_golden_checkpoint(DEDIT_TEST_DATA "/golden/sd15.json", folder_);
-  }
-  void TearDown() override {
-    set_emulated_gpus(kNone);
-    fs::remove_all(folder_);
-  }
-  EditRequest canny(int steps) const {
+  void SetUp() override { set_emulated_gpus(kOne); }
+  void TearDown() override { set_emulated_gpus(kNone); }
+
+  static EditRequest canny(int steps) {
     EditRequest r;
     r.prompt = "a cat";
     r.steps = steps;
@@ -95,17 +85,15 @@ class EmulatedGpu : public ::testing::Test {
     r.width = r.height = 16;
     r.scheduler = "ddim";
     ControlUnit unit;
-    unit.model = root_ + "-controlnet";
+    unit.model = golden_model() + "-controlnet";
     unit.hint = Image(16, 16, 3);
     r.controls = {unit};
     return r;
   }
-
-  std::string folder_, root_;
 };
 
 TEST_F(EmulatedGpu, StepsAreRecordedAndNeitherAllocateNorWaitForResults) {
-  const Model model = Model::load(root_, {.dtype = "f32", .device = "cuda"});
+  const Model model = Model::load(golden_model(), {.dtype = "f32", .device = "cuda"});
   EXPECT_EQ(model.backend(), "cuda emulated");
   std::vector<cuda::SimtDevice::Counts> after;
   SessionOptions options;
@@ -126,10 +114,11 @@ TEST_F(EmulatedGpu, StepsAreRecordedAndNeitherAllocateNorWaitForResults) {
 }
 
 TEST_F(EmulatedGpu, PrecisionChoosesTheType) {
-  EXPECT_EQ(Model::load(root_, {.precision = Precision::kExact, .device = "cuda"}).dtype(), "f32");
-  EXPECT_EQ(Model::load(root_, {.dtype = "f16", .device = "cuda"}).dtype(), "f16");
-  EXPECT_THROW(Model::load(root_, {.dtype = "f16", .device = "cpu"}), Error);
-  const Model by_itself = Model::load(root_, {.device = "cuda"});
+  EXPECT_EQ(Model::load(golden_model(), {.precision = Precision::kExact, .device = "cuda"}).dtype(),
+            "f32");
+  EXPECT_EQ(Model::load(golden_model(), {.dtype = "f16", .device = "cuda"}).dtype(), "f16");
+  EXPECT_THROW(Model::load(golden_model(), {.dtype = "f16", .device = "cpu"}), Error);
+  const Model by_itself = Model::load(golden_model(), {.device = "cuda"});
   EXPECT_EQ(by_itself.dtype(), "bf16");
   EXPECT_EQ(by_itself.device_reason(), "asked for");
 }

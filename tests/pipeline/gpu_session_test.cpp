@@ -1,40 +1,16 @@
 // Whole edits on a GPU: the machine's, or an emulated one.
 #include <algorithm>
-#include <filesystem>
-#include <random>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "support/golden_model.h"
 #include "support/gpu.h"
-#include "support/seeded_weights.h"
 
 #include "dedit/dedit.h"
 #include "dedit/model.h"
 
 namespace dedit {
 namespace {
-
-namespace fs = std::filesystem;
-
-const std::string& model_path() {
-  static const std::string path = make_golden_checkpoint(
-      DEDIT_TEST_DATA "/golden/sd15.json",
-      (fs::temp_directory_path() / ("dedit-gpu-" + std::to_string(::getpid()))).string());
-  return path;
-}
-
-class Cleanup : public ::testing::Environment {
-  void TearDown() override { fs::remove_all(fs::path(model_path()).parent_path()); }
-};
-const auto* const kCleanup = ::testing::AddGlobalTestEnvironment(new Cleanup);
-
-Image noise_image(int w, int h) {
-  Image image(w, h, 3);
-  std::mt19937 random(7);
-  for (std::byte& b : image.data) b = std::byte(random() & 0xff);
-  return image;
-}
 
 class GpuSession : public ::testing::Test {
  protected:
@@ -52,14 +28,14 @@ class GpuSession : public ::testing::Test {
     r.width = r.height = 16;
     r.scheduler = "ddim";
     ControlUnit unit;
-    unit.model = model_path() + "-controlnet";
+    unit.model = golden_model() + "-controlnet";
     unit.hint = noise_image(16, 16);
     r.controls = {unit};
     return r;
   }
   static EditResult run(const EditRequest& r, const std::string& device, const char* dtype = "f32",
                         SessionOptions options = {}) {
-    Session session(Model::load(model_path(), {.dtype = dtype, .device = device}),
+    Session session(Model::load(golden_model(), {.dtype = dtype, .device = device}),
                     std::move(options));
     return session.run(r);
   }
@@ -97,7 +73,7 @@ TEST_F(GpuSession, InpaintingAgreesWithTheCpu) {
 }
 
 TEST_F(GpuSession, SameRequestGivesTheSameBytes) {
-  const Model model = Model::load(model_path(), {.dtype = "f32", .device = "cuda"});
+  const Model model = Model::load(golden_model(), {.dtype = "f32", .device = "cuda"});
   const EditRequest r = canny(2);
   const EditResult first = Session(model).run(r);
   EXPECT_EQ(Session(model).run(r).latents.values, first.latents.values);
@@ -124,7 +100,7 @@ TEST_F(GpuSession, ControlsThatComeAndGoChangeNothingElse) {
 }
 
 TEST_F(GpuSession, AStoppedRunLeavesTheModelUsable) {
-  const Model model = Model::load(model_path(), {.dtype = "f32", .device = "cuda"});
+  const Model model = Model::load(golden_model(), {.dtype = "f32", .device = "cuda"});
   const EditRequest r = canny(3);
   const EditResult whole = Session(model).run(r);
   CancelToken token;

@@ -9,7 +9,7 @@
 #include "pipeline/loaded_model.h"
 #include "pipeline/noise.h"
 #include "pipeline/text.h"
-#include "support/seeded_weights.h"
+#include "support/golden_model.h"
 
 #include "dedit/dedit.h"
 
@@ -18,22 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Place {
-  Place()
-      : path(make_golden_checkpoint(
-            DEDIT_TEST_DATA "/golden/sd15.json",
-            (fs::temp_directory_path() / ("dedit-prompts-" + std::to_string(::getpid())))
-                .string())),
-        model(Model::load(path, {.dtype = "f32"})) {}
-  ~Place() { fs::remove_all(fs::path(path).parent_path()); }
-  std::string path;
-  Model model;
-};
-
-// Written once per process.
-Place& place() {
-  static Place p;
-  return p;
+// Loaded once per process.
+const Model& model() {
+  static const Model loaded = Model::load(golden_model(), {.dtype = "f32"});
+  return loaded;
 }
 
 EditRequest request(const std::string& prompt, int steps = 2) {
@@ -48,7 +36,7 @@ EditRequest request(const std::string& prompt, int steps = 2) {
 }
 
 EditResult run(const EditRequest& r, SessionOptions options = {}) {
-  Session session(place().model, std::move(options));
+  Session session(model(), std::move(options));
   return session.run(r);
 }
 
@@ -61,7 +49,7 @@ struct Texts {
       : pool(net().backend->memory()),
         ctx{.backend = *net().backend, .pool = pool, .dtype = DType::kF32},
         states(encode_branches(ctx, net(), r, /*guided=*/true, steps)) {}
-  static Model::Impl& net() { return *place().model.impl(); }
+  static Model::Impl& net() { return *model().impl(); }
   std::vector<float> positive(int step) { return ops::download(ctx, states.context(ctx, step, 1)); }
   Pool pool;
   Ctx ctx;
@@ -123,7 +111,7 @@ TEST(PromptText, ClipSkipLeavesLayersOut) {
   EditRequest r = request("a cat");
   r.clip_skip = 2;
   EXPECT_NE(latents(r), latents(request("a cat")));
-  r.clip_skip = place().model.impl()->text_encoder->config.layers + 1;
+  r.clip_skip = model().impl()->text_encoder->config.layers + 1;
   EXPECT_THROW(run(r), Error);
 }
 
@@ -147,7 +135,7 @@ TEST(PromptText, AnEmbeddingOfATokensVectorIsThatToken) {
 }
 
 TEST(PromptText, EmbeddingFilesHaveOneTensorOrANamedOne) {
-  const std::string path = (fs::path(place().path).parent_path() / "e.safetensors").string();
+  const std::string path = (fs::path(golden_model()).parent_path() / "e.safetensors").string();
   const TensorValue one{{3}, {1, 2, 3}}, two{{2, 2}, {1, 2, 3, 4}};
   save_tensors(path, {{"any", one}});
   EXPECT_EQ(load_embedding(path).shape, (std::vector<int64_t>{1, 3}));
@@ -167,7 +155,7 @@ TEST(PromptText, EmbeddingFilesHaveOneTensorOrANamedOne) {
 
 TEST(PromptText, AnEmbeddingThatStandsNowhereIsReported) {
   EditRequest r = request("a [thing:cat:1] and", 2);
-  const int64_t width = place().model.impl()->text_encoder->config.width;
+  const int64_t width = model().impl()->text_encoder->config.width;
   const TensorValue vectors{{1, width}, std::vector<float>(size_t(width), 0.1f)};
   r.embeddings = {{"thing", vectors}, {"thin", vectors}};
   const EditResult result = run(r);
@@ -375,7 +363,7 @@ TEST(Recipe, HoldsPromptGuidanceAndNoiseSettings) {
   r.guidance_rescale = 0.5;
   r.rng = Rng::kPhilox;
   r.embeddings = {{"thing", {{1, 32}, std::vector<float>(32, 0.1f)}}};
-  r.embeddings[0].vectors.shape[1] = place().model.impl()->text_encoder->config.width;
+  r.embeddings[0].vectors.shape[1] = model().impl()->text_encoder->config.width;
   r.embeddings[0].vectors.values.resize(size_t(r.embeddings[0].vectors.shape[1]), 0.1f);
   const std::string recipe = run(r).images[0].text.at("dedit");
   for (const char* word :

@@ -1,11 +1,10 @@
 // Facts about whole edits, on a tiny model whose weights come from a seed.
 #include <algorithm>
 #include <filesystem>
-#include <random>
 
 #include <gtest/gtest.h>
 
-#include "support/seeded_weights.h"
+#include "support/golden_model.h"
 
 #include "dedit/dedit.h"
 #include "dedit/model.h"
@@ -15,34 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Written once per process.
-const std::string& model_path() {
-  static const std::string path = make_golden_checkpoint(
-      DEDIT_TEST_DATA "/golden/sd15.json",
-      (fs::temp_directory_path() / ("dedit-session-" + std::to_string(::getpid()))).string());
-  return path;
-}
-
 Model model(const char* dtype = "f32") {
   static std::map<std::string, Model> loaded;
   auto it = loaded.find(dtype);
   if (it == loaded.end()) {
-    it = loaded.emplace(dtype, Model::load(model_path(), {.dtype = dtype})).first;
+    it = loaded.emplace(dtype, Model::load(golden_model(), {.dtype = dtype})).first;
   }
   return it->second;
-}
-
-// Removes what the tests wrote, at the process's end.
-class Cleanup : public ::testing::Environment {
-  void TearDown() override { fs::remove_all(fs::path(model_path()).parent_path()); }
-};
-const auto* const kCleanup = ::testing::AddGlobalTestEnvironment(new Cleanup);
-
-Image noise_image(int w, int h, int channels, PixelType type = PixelType::kU8) {
-  Image image(w, h, channels, type);
-  std::mt19937 random(7);
-  for (std::byte& b : image.data) b = std::byte(random() & 0xff);
-  return image;
 }
 
 EditRequest request(int steps = 2) {
@@ -81,7 +59,7 @@ ErrorKind kind_of(const EditRequest& r) {
 
 TEST(Session, SameRequestGivesTheSameBytesForAnyThreads) {
   EditRequest r = request();
-  r.controls = {control(model_path() + "-controlnet")};
+  r.controls = {control(golden_model() + "-controlnet")};
   for (const char* dtype : {"f32", "bf16"}) {
     const EditResult one = run(r, dtype, 1);
     for (int threads : {1, 2, 3}) {
@@ -93,8 +71,8 @@ TEST(Session, SameRequestGivesTheSameBytesForAnyThreads) {
 }
 
 TEST(Session, ZeroInitialisedControlChangesNoBit) {
-  const std::string dir = (fs::path(model_path()).parent_path() / "fresh-control").string();
-  init_control(model_path(), dir, 5);
+  const std::string dir = (fs::path(golden_model()).parent_path() / "fresh-control").string();
+  init_control(golden_model(), dir, 5);
   for (const char* dtype : {"f32", "bf16"}) {
     EditRequest r = request();
     const EditResult plain = run(r, dtype);
@@ -108,7 +86,7 @@ TEST(Session, ZeroInitialisedControlChangesNoBit) {
 TEST(Session, TrainedControlChangesThePictureAndScaleZeroDoesNot) {
   EditRequest r = request();
   const EditResult plain = run(r);
-  r.controls = {control(model_path() + "-controlnet")};
+  r.controls = {control(golden_model() + "-controlnet")};
   EXPECT_NE(plain.latents.values, run(r).latents.values);
   r.controls[0].scale = 0;
   EXPECT_EQ(plain.latents.values, run(r).latents.values);
@@ -116,7 +94,7 @@ TEST(Session, TrainedControlChangesThePictureAndScaleZeroDoesNot) {
 
 TEST(Session, ControlOutsideItsWindowIsIdle) {
   EditRequest r = request(4);
-  r.controls = {control(model_path() + "-controlnet")};
+  r.controls = {control(golden_model() + "-controlnet")};
   r.controls[0].start = 0.99;
   const EditResult never = run(r);
   r.controls.clear();
@@ -278,7 +256,7 @@ TEST(Session, CancelStopsARun) {
 
 TEST(Session, RecipeNamesWhatDecidesAndNoPath) {
   EditRequest r = request();
-  r.controls = {control(model_path() + "-controlnet")};
+  r.controls = {control(golden_model() + "-controlnet")};
   const std::string recipe = run(r).images[0].text.at("dedit");
   for (const char* word : {"\"seed\":0", "\"steps\":2", "\"map_sha256\"", "\"fingerprint\"",
                            "\"scheduler\":\"ddim\"", "\"prompt\":\"a cat\""}) {
