@@ -134,14 +134,44 @@ check() {
   local name=$1 status=0 from=$SECONDS
   shift
   limited "$stage-$name" "$@" || status=$?
-  if [[ $status -eq 0 ]]; then
-    record passed "$name" "$((SECONDS - from)) s; $(last_line "$stage-$name")"
-  elif [[ $status -eq 124 || $status -eq 137 ]]; then
-    record failed "$name" "not done in time; $(last_line "$stage-$name")"
-  else
-    record failed "$name" "status $status; $(last_line "$stage-$name" 3)"
+  judge "$name" "$status" "$((SECONDS - from))"
+}
+
+# check_tests NAME COMMAND: the same of a program of tests, if some ran and none lacked a GPU.
+check_tests() {
+  local name=$1 status=0 from=$SECONDS why
+  shift
+  limited "$stage-$name" "$@" || status=$?
+  why=$(untested "$report/$stage-$name.log")
+  if [[ $status -eq 0 && -n $why ]]; then
+    record failed "$name" "$why"
+    return 1
   fi
-  return "$status"
+  judge "$name" "$status" "$((SECONDS - from))"
+}
+
+# untested LOG: why a program of tests that ended with 0 has proved nothing; empty if it has.
+untested() {
+  local passed skipped
+  passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$1" | tail -n 1)
+  skipped=$(grep -c 'no GPU: ' "$1")
+  if [[ $skipped -gt 0 ]]; then
+    echo "$skipped tests were skipped; $(grep -m 1 -o 'no GPU: .*' "$1")"
+  elif [[ ${passed:-0} -eq 0 ]]; then
+    echo "no test was run"
+  fi
+}
+
+# judge NAME STATUS SECONDS
+judge() {
+  if [[ $2 -eq 0 ]]; then
+    record passed "$1" "$3 s; $(last_line "$stage-$1")"
+  elif [[ $2 -eq 124 || $2 -eq 137 ]]; then
+    record failed "$1" "not done in time; $(last_line "$stage-$1")"
+  else
+    record failed "$1" "status $2; $(last_line "$stage-$1" 3)"
+  fi
+  return "$2"
 }
 
 # run_stage NAME SECONDS NEEDS_GPU
@@ -187,7 +217,7 @@ prepare_tiny() {
 
 stage_cpu() {
   # A sixth of them: the rest is for ctest, which has more time.
-  check kernels env GTEST_TOTAL_SHARDS=6 GTEST_SHARD_INDEX=0 "${loader[@]}" "$bin/test_cuda" --gtest_brief=1
+  check_tests kernels env GTEST_TOTAL_SHARDS=6 GTEST_SHARD_INDEX=0 "${loader[@]}" "$bin/test_cuda" --gtest_brief=1
   prepare_tiny
   if tiny_edit tiny-cpu --device cpu --precision exact && [[ -s $work/tiny-cpu.png ]]; then
     record passed edit "the tiny model's canny edit"
@@ -220,7 +250,7 @@ latents() {
 
 stage_tests() {
   has test_gpu || { record not-run all "this build has no test_gpu"; return; }
-  check gpu env DEDIT_DEVICE=cuda "${loader[@]}" "$bin/test_gpu" --gtest_brief=1 --gtest_filter=-Cpu/*
+  check_tests gpu env DEDIT_DEVICE=cuda "${loader[@]}" "$bin/test_gpu" --gtest_brief=1 --gtest_filter=-Cpu/*
 }
 
 stage_tiny() {
@@ -320,7 +350,7 @@ sanitized() {
     record not-run all "$(grep -i 'not supported' "$log" | head -n 1)"
     return
   fi
-  check small env DEDIT_CUDA_GRAPHS=0 DEDIT_DEVICE=cuda "$tool" --tool "$1" --error-exitcode 9 \
+  check_tests small env DEDIT_CUDA_GRAPHS=0 DEDIT_DEVICE=cuda "$tool" --tool "$1" --error-exitcode 9 \
     "${@:2}" "${loader[@]}" "$bin/test_gpu" --gtest_brief=1 '--gtest_filter=Kernel/*:Gpu/*'
 }
 stage_memcheck() { sanitized memcheck --leak-check no; }

@@ -9,7 +9,8 @@
 namespace dedit {
 
 bool is_gpu_emulated();
-/// Why there is none, for tests to say as they are skipped; empty where there is one.
+/// Why there is none, for tests to say as they are skipped; empty where there is one. Begins with
+/// "no GPU: ", which gpu.sh looks for.
 std::string gpu_problem();
 /// What find_gpus() tells where the GPU is emulated, until the next call; at first that there are
 /// none, so that what runs on "auto" runs on the CPU.

@@ -41,7 +41,8 @@ class KernelMemory {
   mutable bool host_is_newer_ = true, device_is_newer_ = false;
 };
 
-/// Why no kernel can run on this machine, for tests to say as they are skipped; else empty.
+/// Why no kernel can run on this machine, for tests to say as they are skipped; else empty. As
+/// gpu_problem() of support/gpu.h.
 std::string kernel_problem();
 /// Of the machine, 90 for 9.0; the emulator has every kernel and says so much.
 int kernel_capability();

@@ -51,8 +51,8 @@ void* KernelMemory::device() {
 std::string kernel_problem() {
   int n = 0;
   const cudaError_t status = cudaGetDeviceCount(&n);
-  if (status != cudaSuccess) return cudaGetErrorString(status);
-  return n > 0 ? "" : "there is no GPU on this machine";
+  if (status != cudaSuccess) return std::string("no GPU: ") + cudaGetErrorString(status);
+  return n > 0 ? "" : "no GPU: there is none on this machine";
 }
 int kernel_capability() {
   int major = 0, minor = 0;

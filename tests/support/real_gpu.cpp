@@ -9,7 +9,7 @@ bool is_gpu_emulated() {
 
 std::string gpu_problem() {
   const GpuList gpus = find_gpus();
-  return gpus.usable.empty() ? gpus.problem : "";
+  return gpus.usable.empty() ? "no GPU: " + gpus.problem : "";
 }
 
 void set_emulated_gpus(const GpuList&) {}
