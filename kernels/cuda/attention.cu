@@ -119,21 +119,22 @@ __global__ void combine_kernel(Task task, int dims, int splits) {
 }
 
 template <class S>
-void run_narrow(Stream stream, const Plan& plan, const Task& task) {
+void run_tiles(Stream stream, void (*kernel)(Task), const Plan& plan, const Task& task) {
   const auto& a = task.args;
   const dim3 blocks(unsigned(divide_up(a.tokens_q, S::kRows)), unsigned(a.batch * a.heads),
                     unsigned(plan.splits));
   launch(stream, {.blocks = blocks, .threads = S::kThreads, .shared_bytes = S::kSharedBytes},
-         narrow_kernel<S>, task);
+         kernel, task);
+}
+
+template <class S>
+void run_narrow(Stream stream, const Plan& plan, const Task& task) {
+  run_tiles<S>(stream, narrow_kernel<S>, plan, task);
 }
 
 template <class S>
 void run_wide(Stream stream, const Plan& plan, const Task& task) {
-  const auto& a = task.args;
-  const dim3 blocks(unsigned(divide_up(a.tokens_q, S::kRows)), unsigned(a.batch * a.heads),
-                    unsigned(plan.splits));
-  launch(stream, {.blocks = blocks, .threads = S::kThreads, .shared_bytes = S::kSharedBytes},
-         wide_kernel<S>, task);
+  run_tiles<S>(stream, wide_kernel<S>, plan, task);
 }
 
 template <class T>
