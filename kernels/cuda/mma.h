@@ -56,8 +56,8 @@ __device__ inline void mma_16x8x16<F16>(float (&d)[4], const uint32_t (&a)[4],
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/// 16 bytes from global to shared memory, or 16 zero bytes if not `valid`; `from` is then not read
-/// but must still be an address of the array. Both addresses are multiples of 16.
+/// 16 bytes from global to shared memory, or 16 zero bytes if not `valid`: then 0 bytes are read,
+/// and `from` may lie outside of the array. Both addresses are multiples of 16.
 __device__ inline void copy_async_16(void* shared, const void* from, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
                :
