@@ -263,6 +263,7 @@ EditRequest make_request(const JobOptions& options) {
   if (!options.fit.empty()) request.fit = fit_of("--fit", options.fit);
   request.normalize_controls = options.controls.normalizes;
   request.strength = options.strength.value_or(request.mask ? 1.0 : 0.8);
+  request.vae_tile = options.vae_tile;
   if (!options.latents.empty()) request.latents = load_tensor(options.latents, "latents");
   return request;
 }

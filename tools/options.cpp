@@ -123,6 +123,7 @@ void add_model_options(CLI::App& app, JobOptions& o) {
   add_device(app, o.device);
   add_int(app, "--threads", o.threads, 0, 1024, "0 is all cores; the picture does not depend on it")
       ->default_str("0");
+  add_vae_tile(app, o.vae_tile);
 }
 
 void add_control_options(CLI::App& app, ControlOptions& o) {

@@ -50,6 +50,7 @@ struct JobOptions {
   std::string precision = "auto";
   std::string dtype, device;
   int threads = 0;
+  int vae_tile = 0;
   ControlOptions controls;
   std::string latents, save_latents, trace;
   bool strict = false;

@@ -223,6 +223,13 @@ CLI::Option* add_device(CLI::App& app, std::string& value) {
                   "given: $DEDIT_DEVICE, then auto");
 }
 
+CLI::Option* add_vae_tile(CLI::App& app, int& value) {
+  return add_int(app, "--vae-tile", value, 0, 65536,
+                 "pixels a side of the tiles that the autoencoder works in, a multiple of 32: less "
+                 "memory for large pictures, which change somewhat; 512 is usual, 0 is whole")
+      ->default_str("0");
+}
+
 CLI::Option* add_prompt_syntax(CLI::App& app, std::string& value) {
   return add_choice(app, "--prompt-syntax", value, {"plain", "webui"},
                     "plain takes every character as text; webui reads (a:1.3), [a], BREAK, "

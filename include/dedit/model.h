@@ -93,10 +93,11 @@ class Session {
   /// Throws Error with the kind that fits.
   EditResult run(const EditRequest& request);
 
-  /// Stages, for callers that cache. Latents are NCHW in network scale.
-  TensorValue encode_text(const std::string& prompt);  ///< [1, 77 * chunks, C]
-  TensorValue encode(const Image& image);              ///< mean of the posterior, scaled
-  Image decode(const TensorValue& latents);            ///< first of the batch
+  /// Stages, for callers that cache. Latents are NCHW in network scale; `vae_tile` is
+  /// EditRequest's, without its way out of a shortage of memory.
+  TensorValue encode_text(const std::string& prompt);          ///< [1, 77 * chunks, C]
+  TensorValue encode(const Image& image, int vae_tile = 0);    ///< mean of the posterior, scaled
+  Image decode(const TensorValue& latents, int vae_tile = 0);  ///< first of the batch
 
  private:
   struct Impl;

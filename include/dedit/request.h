@@ -136,6 +136,10 @@ struct EditRequest {
   uint64_t variation_seed = 0;    ///< this one plus the picture's index
   int width = 0;                  ///< 0: the image's, else the first hint's, else the model's
   int height = 0;
+  /// The autoencoder works in tiles of so many pixels a side, which takes less memory and changes
+  /// the picture somewhat. 0: whole, or in tiles where that does not fit the device's memory (then
+  /// a warning says so).
+  int vae_tile = 0;
   std::optional<TensorValue> latents;  ///< replaces the draw of the start noise, [B, C, H/8, W/8]
 };
 

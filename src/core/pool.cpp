@@ -21,6 +21,8 @@ class Slab {
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
+  bool is_unused() const { return free_.size() == 1 && free_.begin()->second == bytes_; }
+
   /// Null if there is no room.
   std::byte* take(size_t bytes) {
     const auto fits = [&](const auto& gap) { return gap.second >= bytes; };
@@ -62,6 +64,11 @@ struct Pool::State {
   MemoryResource& memory;
   std::vector<std::unique_ptr<Slab>> slabs;
 
+  /// Whether there were any: what one network used may be of no use to the next.
+  bool drop_unused() {
+    return std::erase_if(slabs, [](const auto& slab) { return slab->is_unused(); }) > 0;
+  }
+
   /// A slab of the resource's size, or of what it can still give.
   Slab& add_slab(size_t wanted) {
     for (size_t bytes = std::max(wanted, memory.slab_bytes());;
@@ -69,7 +76,8 @@ struct Pool::State {
       try {
         return *slabs.emplace_back(std::make_unique<Slab>(memory, bytes));
       } catch (const Error& e) {
-        if (e.kind() != ErrorKind::kMemory || bytes == wanted) throw;
+        if (e.kind() != ErrorKind::kMemory) throw;
+        if (bytes == wanted && !drop_unused()) throw;
       }
     }
   }

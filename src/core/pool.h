@@ -28,7 +28,7 @@ class Pool {
   /// `memory` must outlive the pool and every tensor made from it.
   explicit Pool(MemoryResource& memory);
 
-  /// Uninitialised. Throws Error(kMemory).
+  /// Uninitialised. Throws Error(kMemory), if giving back slabs that nobody uses did not help.
   Tensor make(const Shape& shape, DType dtype);
 
   size_t n_slabs() const;

@@ -5,6 +5,7 @@
 
 #include "core/str.h"
 #include "io/geometry.h"
+#include "models/vae_tiles.h"
 #include "pipeline/placement.h"
 #include "pipeline/plan_reference.h"
 #include "pipeline/text.h"
@@ -194,6 +195,8 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
   plan.job = r.mask ? Job::kInpaint : is_edit ? Job::kImg2img : Job::kGenerate;
   plan.compat = r.compat;
   plan.normalizes_controls = r.normalize_controls;
+  check_vae_tile(m, r.vae_tile);
+  plan.encode_tile = plan.decode_tile = r.vae_tile;
   const std::vector<double>& scales = r.guidance_schedule;
   const double scale =
       scales.empty() ? r.guidance : *std::max_element(scales.begin(), scales.end());
@@ -226,6 +229,13 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
     }
   }
   return plan;
+}
+
+void check_vae_tile(const Model::Impl& m, int tile) {
+  const int grain = vae_tile_grain(m.vae->config);
+  if (tile >= 0 && tile % grain == 0) return;
+  usage(str("tiles of ", tile, " pixels are not a multiple of ", grain, " pixels"),
+        str("try ", std::max(grain, (tile + grain / 2) / grain * grain)));
 }
 
 std::string name_of(Job job) {

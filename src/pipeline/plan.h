@@ -32,6 +32,7 @@ struct EditPlan {
   std::optional<Image> image;     ///< the source laid on the result; none if it is a frame only
   bool image_is_latents = false;  ///< its four channels are, under Compat::kDiffusers
   std::optional<Image> mask8;     ///< grey 8 bit, the result's size
+  int encode_tile = 0, decode_tile = 0;  ///< pixels a side of the autoencoder's tiles; 0: whole
   bool normalizes_controls = false;
   bool measures_controls = false;
   bool has_wrapper = false;  ///< a function of the caller changes the estimates
@@ -40,6 +41,9 @@ struct EditPlan {
 
 /// Throws Error(kUsage) for impossible values and inputs that do not fit each other.
 EditPlan make_plan(const Model::Impl& model, const EditRequest& request);
+
+/// Throws Error(kUsage) for a tile that the model's autoencoder cannot have.
+void check_vae_tile(const Model::Impl& model, int tile);
 
 std::string name_of(Job job);
 std::string name_of(Spacing spacing);

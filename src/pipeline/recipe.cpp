@@ -105,6 +105,11 @@ std::string make_recipe(const Model::Impl& model, const EditRequest& r, const Ed
     j["pag_scale"] = r.pag_scale;
     j["pag_adaptive_scale"] = r.pag_adaptive_scale;
   }
+  if (plan.encode_tile != plan.decode_tile) {
+    j["vae_tile"] = {{"encode", plan.encode_tile}, {"decode", plan.decode_tile}};
+  } else if (plan.decode_tile != 0) {
+    j["vae_tile"] = plan.decode_tile;
+  }
   if (plan.has_wrapper) j["denoiser"] = "changed by the caller's function";
   j["scheduler"] = plan.scheduler->name;
   j["spacing"] = r.spacing.empty() ? name_of(plan.solver_options.config.spacing) : r.spacing;

@@ -10,6 +10,7 @@
 #include "io/image_ops.h"
 #include "pipeline/loaded_model.h"
 #include "pipeline/noise.h"
+#include "pipeline/picture_coder.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
 #include "pipeline/sampler.h"
@@ -54,22 +55,6 @@ class TraceObserver final : public Observer {
   const TraceFn& sink_;
 };
 
-// Mean, or mean + std * draw, times the latent scale, from the encoder's moments (host, NCHW).
-std::vector<float> posterior(const std::vector<float>& moments, const LatentSpec& spec,
-                             const std::vector<float>* draw) {
-  const size_t n = moments.size() / 2;
-  std::vector<float> z(n);
-  for (size_t i = 0; i < n; ++i) {
-    z[i] = moments[i];
-    if (draw) {
-      const float logvar = std::fmin(std::fmax(moments[n + i], -30.0f), 20.0f);
-      z[i] += std::exp(0.5f * logvar) * (*draw)[i];
-    }
-    z[i] = (z[i] - float(spec.shift)) * float(spec.scale);
-  }
-  return z;
-}
-
 Guidance make_guidance(const EditRequest& r, const TextStates& text) {
   Guidance guidance{.scale = r.guidance,
                     .schedule = r.guidance_schedule,
@@ -99,11 +84,7 @@ struct Session::Impl {
   Model model;
   SessionOptions options;
   Pool pool;
-  struct {
-    int width = 0;
-    std::vector<float> planes;  // in [-1, 1]
-    std::vector<float> moments;
-  } encoded;  // the last source picture
+  PictureCoder coder{*model.impl()};
 
   Model::Impl& net() const { return *model.impl(); }
 
@@ -121,34 +102,47 @@ struct Session::Impl {
                             : nullptr;
   }
 
-  /// Moments of one picture, host NCHW [1, 2C, h, w]. Those of the last picture are kept: an editor
-  /// asks for one picture after another of the same source.
-  const std::vector<float>& encode_moments(Ctx& ctx, const Image& image, int w, int h) {
-    std::vector<float> planes = to_planar_signed(image, w, h);
-    if (encoded.width == w && encoded.planes == planes) return encoded.moments;
-    const Tensor x = ops::upload_nchw(ctx, planes.data(), {1, h, w, 3}, ctx.dtype);
-    const auto watch = observer(ctx, "vae");
+  const std::vector<float>& encode_moments(Ctx& ctx, const Image& image, int w, int h, int tile) {
     Ctx own = ctx;
+    const auto watch = observer(ctx, "vae");
     own.observer = watch.get();
-    std::vector<float> moments = ops::download_nchw(ctx, net().vae->encode(own, x));
-    encoded = {w, std::move(planes), std::move(moments)};
-    return encoded.moments;
+    return coder.moments(own, image, w, h, tile);
   }
 
   /// Host NCHW latents in network scale to planes in [-1, 1].
-  std::vector<float> decode_planes(Ctx& ctx, const Tensor& latents) {
-    const LatentSpec& spec = net().latent;
-    const Term scaled{1 / spec.scale, &latents};
-    Tensor z = ops::lincomb(ctx, std::span(&scaled, 1), ctx.dtype);
-    if (spec.shift != 0) {
-      const std::vector<float> ones(size_t(z.numel()), 1.0f);
-      const Tensor one = ops::upload(ctx, ones.data(), z.shape(), ctx.dtype);
-      z = ops::lincomb(ctx, {{1, &z}, {spec.shift, &one}});
-    }
-    const auto watch = observer(ctx, "vae");
+  Planes decode_planes(Ctx& ctx, Planes latents, int tile) {
     Ctx own = ctx;
+    const auto watch = observer(ctx, "vae");
     own.observer = watch.get();
-    return ops::download_nchw(ctx, net().vae->decode(own, z));
+    return coder.decode(own, std::move(latents), tile);
+  }
+
+  /// work(tile), in tiles if the memory does not allow for the whole picture and nobody asked for
+  /// tiles of their own size; smaller and smaller ones.
+  template <class Work>
+  auto within_memory(const EditPlan& plan, const EditRequest& r, const char* what, int& tile,
+                     EditReport& report, const Work& work) {
+    for (;;) {
+      try {
+        return work(tile);
+      } catch (const Error& e) {
+        const int smaller = smaller_tile(plan, tile);
+        if (e.kind() != ErrorKind::kMemory || r.vae_tile != 0 || smaller == 0) throw;
+        tile = smaller;
+        report.warnings.push_back(str("there is too little memory to ", what,
+                                      " the picture whole: done in tiles of ", tile,
+                                      " pixels, which changes it somewhat"));
+      }
+    }
+  }
+
+  /// Half of the tile or of the picture's longer side; 0 where that is too small to be of use.
+  int smaller_tile(const EditPlan& plan, int tile) const {
+    constexpr int kLeastCells = 8;
+    const int grain = vae_tile_grain(net().vae->config);
+    const int now = tile != 0 ? tile : std::max(plan.padded_width, plan.padded_height);
+    const int half = (now / 2 + grain - 1) / grain * grain;
+    return half < now && half >= kLeastCells * net().latent.factor ? half : 0;
   }
 
   Tensor upload_latents(Ctx& ctx, const std::vector<float>& nchw, const Shape& shape) {
@@ -227,11 +221,15 @@ struct Session::Impl {
     return add_noise(ctx, source, noise_t, solver.noising_level(plan.begin));
   }
 
-  Image finish(Ctx& ctx, const EditPlan& plan, const Tensor& latents, EditReport& report) {
-    const std::vector<float> planes = decode_planes(ctx, latents);
+  Image finish(Ctx& ctx, EditPlan& plan, const EditRequest& r, const TensorValue& latents,
+               EditReport& report) {
+    const auto& shape = latents.shape;
+    const Planes z{int(shape[1]), int(shape[2]), int(shape[3]), latents.values};
+    const Planes planes = within_memory(plan, r, "decode", plan.decode_tile, report,
+                                        [&](int tile) { return decode_planes(ctx, z, tile); });
     const PixelType type = plan.image ? plan.image->type : PixelType::kU8;
-    Image picture = from_planar_signed(planes.data(), 3, plan.padded_height, plan.padded_width,
-                                       plan.width, plan.height, type);
+    Image picture = from_planar_signed(planes.values.data(), 3, plan.padded_height,
+                                       plan.padded_width, plan.width, plan.height, type);
     if (!plan.mask8 || plan.compat == Compat::kDiffusers) return picture;
     picture = composite(*plan.image, picture, *plan.mask8);
     report.kept_pixels = count_kept_and_verify(*plan.image, picture, *plan.mask8);
@@ -281,7 +279,9 @@ struct Session::Impl {
     const Guidance guidance = make_guidance(r, text);
     std::vector<float> moments;
     if (plan.image && !plan.image_is_latents) {
-      moments = encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height);
+      moments = within_memory(plan, r, "encode", plan.encode_tile, result.report, [&](int tile) {
+        return encode_moments(ctx, *plan.image, plan.padded_width, plan.padded_height, tile);
+      });
     }
     result.report.prepare_seconds = seconds_since(began);
     std::vector<ControlTally> tallies(controls.size());
@@ -312,7 +312,7 @@ struct Session::Impl {
     };
   }
 
-  void run_one(Ctx& ctx, const EditRequest& r, const EditPlan& plan, const Guidance& guidance,
+  void run_one(Ctx& ctx, const EditRequest& r, EditPlan& plan, const Guidance& guidance,
                TextStates& text, const ControlsAtWork& controls, const std::vector<float>& moments,
                size_t picture, Clock::time_point began, EditResult& result) {
     const auto solver = plan.scheduler->make(plan.solver_options);
@@ -356,7 +356,7 @@ struct Session::Impl {
     result.latents.values.insert(result.latents.values.end(), value.values.begin(),
                                  value.values.end());
     const auto decoding = Clock::now();
-    Image image = finish(ctx, plan, latents, result.report);
+    Image image = finish(ctx, plan, r, value, result.report);
     result.report.decode_seconds += seconds_since(decoding);
     image.text = {{kRecipeKey, make_recipe(net(), r, plan, picture)}};
     result.images.push_back(std::move(image));
@@ -380,27 +380,31 @@ TensorValue Session::encode_text(const std::string& prompt) {
   return to_value(ctx, encode_prompt(ctx, impl_->net(), prompt));
 }
 
-TensorValue Session::encode(const Image& image) {
+TensorValue Session::encode(const Image& image, int vae_tile) {
   Ctx ctx = impl_->context();
+  check_vae_tile(impl_->net(), vae_tile);
   const LatentSpec& spec = impl_->net().latent;
   const int f = spec.factor;
   const int w = (image.width + f - 1) / f * f, h = (image.height + f - 1) / f * f;
-  const std::vector<float> moments = impl_->encode_moments(ctx, image, w, h);
+  const std::vector<float>& moments = impl_->encode_moments(ctx, image, w, h, vae_tile);
   return {{1, spec.channels, h / f, w / f}, posterior(moments, spec, nullptr)};
 }
 
-Image Session::decode(const TensorValue& latents) {
+Image Session::decode(const TensorValue& latents, int vae_tile) {
   const LatentSpec& spec = impl_->net().latent;
   const auto& s = latents.shape;
   if (s.size() != 4 || s[0] < 1 || s[1] != spec.channels || s[2] < 1 || s[3] < 1 ||
       int64_t(latents.values.size()) != s[0] * s[1] * s[2] * s[3]) {
     throw Error(ErrorKind::kUsage, str("latents must be [B, ", spec.channels, ", h, w]"));
   }
+  check_vae_tile(impl_->net(), vae_tile);
   Ctx ctx = impl_->context();
-  const Tensor x = impl_->upload_latents(ctx, latents.values, {1, s[2], s[3], s[1]});
-  const std::vector<float> planes = impl_->decode_planes(ctx, x);
-  const int w = int(s[3]) * spec.factor, h = int(s[2]) * spec.factor;
-  return from_planar_signed(planes.data(), 3, h, w, w, h);
+  const auto one = std::ptrdiff_t(s[1] * s[2] * s[3]);
+  const std::vector<float> first(latents.values.begin(), latents.values.begin() + one);
+  const Planes planes =
+      impl_->decode_planes(ctx, {int(s[1]), int(s[2]), int(s[3]), first}, vae_tile);
+  return from_planar_signed(planes.values.data(), 3, planes.height, planes.width, planes.width,
+                            planes.height);
 }
 
 }  // namespace dedit

@@ -227,5 +227,20 @@ TEST(Job, EncodedPicturesDecodeToTheirSizeInCells) {
   expect_error(at.run({"encode", "none.png", "-o", "z"}), 3, {"none.png"});
 }
 
+TEST(Job, TilesOfTheAutoencoderAreAskedForByTheirSize) {
+  const Workplace at;
+  at.make_picture("a.png", "136x96");
+  expect_error(at.run({"encode", "a.png", "--vae-tile", "100", "-o", "a.safetensors"}), 2,
+               {"tiles of 100 pixels are not a multiple of 32 pixels", "try 96"});
+  ASSERT_EQ(at.run({"encode", "a.png", "--vae-tile", "64", "-o", "a.safetensors"}).code, 0);
+  ASSERT_EQ(at.run({"decode", "a.safetensors", "-o", "whole.png"}).code, 0);
+  ASSERT_EQ(at.run({"decode", "a.safetensors", "--vae-tile", "64", "-o", "tiles.png"}).code, 0);
+  EXPECT_NE(at.read("whole.png"), at.read("tiles.png"));
+  const Outcome made = edit(at, {"img2img", "--image", "a.png", "--vae-tile", "64", "-o", "o.png"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(nlohmann::json::parse(at.run({"inspect", "o.png", "--json"}).out)["recipe"]["vae_tile"],
+            64);
+}
+
 }  // namespace
 }  // namespace dedit::cli_tests

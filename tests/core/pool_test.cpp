@@ -15,7 +15,7 @@ class CountedMemory : public MemoryResource {
   explicit CountedMemory(size_t slab, size_t limit = size_t{1} << 40)
       : slab_(slab), limit_(limit) {}
   void* allocate(size_t bytes) override {
-    if (bytes > limit_) throw Error(ErrorKind::kMemory, "no memory");
+    if (held + bytes > limit_) throw Error(ErrorKind::kMemory, "no memory");
     held += bytes;
     return std::aligned_alloc(64, bytes);
   }
@@ -84,6 +84,17 @@ TEST(Pool, ASlabThatDoesNotFitIsTakenSmaller) {
   const Tensor a = pool.make({10'000}, DType::kF32);
   EXPECT_LE(memory.held, 100'000u);
   EXPECT_THROW(pool.make({30'000}, DType::kF32), Error);
+}
+
+TEST(Pool, SlabsThatNobodyUsesMakeRoomForALargerOne) {
+  CountedMemory memory(0, 100'000);
+  Pool pool(memory);
+  const Tensor kept = pool.make({100}, DType::kF32);
+  { const Tensor a = pool.make({10'000}, DType::kF32), b = pool.make({10'000}, DType::kF32); }
+  EXPECT_EQ(pool.n_slabs(), 3u);
+  const Tensor large = pool.make({24'000}, DType::kF32);
+  EXPECT_EQ(pool.n_slabs(), 2u);
+  EXPECT_THROW(pool.make({1'000}, DType::kF32), Error);
 }
 
 TEST(Pool, HandlesMayOutliveThePool) {

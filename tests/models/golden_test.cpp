@@ -14,7 +14,7 @@
 #include "io/checkpoint.h"
 #include "models/clip_text.h"
 #include "models/unet.h"
-#include "models/vae.h"
+#include "models/vae_tiles.h"
 #include "support/close.h"
 #include "support/gpu.h"
 #include "support/reference_backend.h"
@@ -238,6 +238,31 @@ TEST_P(Golden, ControlResidualsAndTheirEffect) {
 
 TEST_P(Golden, VaeMomentsAndDecodedPicture) {
   expect_vae();
+}
+
+TEST_P(Golden, VaeInTiles) {
+  const std::string file = golden_path(std::string(GetParam().config) + "_tiles.safetensors");
+  for (auto& [name, value] : load_golden(file)) expected_["tiles." + name] = value;
+  const auto metadata = golden_metadata(file);
+  for (const char* name : {"moments", "decoded"}) {
+    metadata_[str("error:tiles.", name)] = metadata.at(str("error:", name));
+  }
+  const Component& c = checkpoint_->component("vae");
+  const AutoencoderKL vae(build(), c.weights(), vae_config(c));
+  const int factor = vae.config.factor(), tile = factor * std::stoi(metadata.at("cells"));
+  const auto& cells = expected_.at("tiles.moments").shape;
+  const int h = int(cells[2]), w = int(cells[3]);
+  const Planes picture{3, factor * h, factor * w, rule("tiles.image", 3 * factor * h * factor * w)};
+  const Planes moments = encode_tiled(*ctx_, vae, picture, tile);
+  expect_recorded("tiles.moments", moments.values);
+  const Planes latents{4, h, w, rule("tiles.latents", 4 * h * w)};
+  const Planes decoded = decode_tiled(*ctx_, vae, latents, tile);
+  expect_recorded("tiles.decoded", decoded.values);
+  EXPECT_EQ(decoded.height, factor * h);
+  EXPECT_EQ(decoded.width, factor * w);
+  // A tile that holds everything is no tile.
+  EXPECT_EQ(decode_tiled(*ctx_, vae, latents, 4 * factor * 3).values,
+            decode_tiled(*ctx_, vae, latents, 0).values);
 }
 
 /// Types that only GPUs compute networks in; text is always encoded in f32.

@@ -19,6 +19,7 @@ namespace {
 struct Options {
   std::string latents, model, dtype, device;
   int threads = 0;
+  int vae_tile = 0;
   cli::OutputOptions output;
   cli::LogOptions log;
 };
@@ -33,7 +34,7 @@ void run(const CLI::App& app, const Options& options) {
   Session session(Model::load(options.model, {.dtype = options.dtype, .device = options.device}),
                   session_options);
   const auto begin = std::chrono::steady_clock::now();
-  const Image picture = session.decode(latents);
+  const Image picture = session.decode(latents, options.vae_tile);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
   spdlog::debug("{:.2f} s to decode", spent.count());
   cli::write_picture(picture, options.output);
@@ -53,6 +54,7 @@ void add(CLI::App& app) {
                   "arithmetic; not given: the fastest as precise as bf16; f16 needs a GPU");
   cli::add_device(app, options->device);
   cli::add_int(app, "--threads", options->threads, 1, 1024, "not given: all cores");
+  cli::add_vae_tile(app, options->vae_tile);
   cli::add_output_options(app, options->output, "the picture");
   cli::add_log_options(app, options->log, /*with_progress=*/false);
   app.callback([&app, options] { run(app, *options); });

@@ -19,6 +19,7 @@ namespace {
 struct Options {
   std::string image, model, dtype, device, output;
   int threads = 0;
+  int vae_tile = 0;
   bool no_clobber = false;
   cli::LogOptions log;
 };
@@ -33,7 +34,7 @@ void run(const CLI::App& app, const Options& options) {
   Session session(Model::load(options.model, {.dtype = options.dtype, .device = options.device}),
                   session_options);
   const auto begin = std::chrono::steady_clock::now();
-  const TensorValue latents = session.encode(image);
+  const TensorValue latents = session.encode(image, options.vae_tile);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
   spdlog::debug("{:.2f} s to encode", spent.count());
   save_tensors(options.output, {{"latents", latents}});
@@ -50,6 +51,7 @@ void add(CLI::App& app) {
                   "arithmetic; not given: the fastest as precise as bf16; f16 needs a GPU");
   cli::add_device(app, options->device);
   cli::add_int(app, "--threads", options->threads, 1, 1024, "not given: all cores");
+  cli::add_vae_tile(app, options->vae_tile);
   cli::add_text(app, "-o,--output", options->output, "FILE",
                 "the latents (mean of the posterior, times the model's scale), safetensors");
   app.add_flag("--no-clobber", options->no_clobber, "refuse to replace a file");
