@@ -272,7 +272,8 @@ void run_job(const JobOptions& options, const EditRequest& request, const Review
   warn_input(lint_controls(request), options.strict);
   const Model model = Model::load(options.model, {.precision = precision_of(options.precision),
                                                   .dtype = options.dtype,
-                                                  .device = options.device});
+                                                  .device = options.device,
+                                                  .low_memory = options.low_memory});
   spdlog::debug("model {} ({}) on {} ({})", model.path(), model.family(), model.backend(),
                 model.device_reason());
   spdlog::debug("arithmetic {}", model.dtype_reason());

@@ -121,6 +121,7 @@ void add_model_options(CLI::App& app, JobOptions& o) {
   add_choice(app, "--dtype", o.dtype, {"f32", "bf16", "f16"},
              "overrides --precision; f16 needs a GPU");
   add_device(app, o.device);
+  add_low_memory(app, o.low_memory);
   add_int(app, "--threads", o.threads, 0, 1024, "0 is all cores; the picture does not depend on it")
       ->default_str("0");
   add_vae_tile(app, o.vae_tile);

@@ -49,6 +49,7 @@ struct JobOptions {
   std::string fit;
   std::string precision = "auto";
   std::string dtype, device;
+  bool low_memory = false;
   int threads = 0;
   int vae_tile = 0;
   ControlOptions controls;

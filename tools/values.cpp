@@ -230,6 +230,12 @@ CLI::Option* add_vae_tile(CLI::App& app, int& value) {
       ->default_str("0");
 }
 
+CLI::Option* add_low_memory(CLI::App& app, bool& value) {
+  return app.add_flag("--low-memory", value,
+                      "weights take memory only while they are used: the same picture, a little "
+                      "later; on a GPU they are copied to it in every step, which is slow");
+}
+
 CLI::Option* add_prompt_syntax(CLI::App& app, std::string& value) {
   return add_choice(app, "--prompt-syntax", value, {"plain", "webui"},
                     "plain takes every character as text; webui reads (a:1.3), [a], BREAK, "

@@ -75,6 +75,8 @@ CLI::Option* add_real(CLI::App& app, const std::string& name, T& value, double m
 CLI::Option* add_device(CLI::App& app, std::string& value);
 /// --vae-tile.
 CLI::Option* add_vae_tile(CLI::App& app, int& value);
+/// --low-memory.
+CLI::Option* add_low_memory(CLI::App& app, bool& value);
 /// --prompt-syntax.
 CLI::Option* add_prompt_syntax(CLI::App& app, std::string& value);
 /// What --prompt-syntax says.

@@ -26,6 +26,11 @@ struct ModelOptions {
   /// "cpu", "cuda", "cuda:1"; "auto" is the first GPU where there is one, else the CPU; empty is
   /// what DEDIT_DEVICE says, else auto.
   std::string device = {};
+  /// Weights take memory only while they are used. On the CPU they leave the process's memory after
+  /// each operation and are taken from the file again; what oneDNN keeps in a layout of its own
+  /// stays. On a GPU they lie in pinned host memory and are copied for each operation. Pictures are
+  /// the same, to the bit.
+  bool low_memory = false;
 };
 
 /// A cheap handle; copies share the weights.

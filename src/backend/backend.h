@@ -160,8 +160,15 @@ class Backend {
   virtual void end_of_step() {}
 };
 
+struct BackendOptions {
+  /// Weights take memory only while an operation uses them: on the CPU those of mapped files leave
+  /// the process's memory after each use, on a GPU they lie in the host's and are copied for each.
+  /// Results are the same, to the bit.
+  bool low_memory = false;
+};
+
 /// The CPU backend at the best instruction set of this machine (DEDIT_MAX_ISA caps it).
-std::unique_ptr<Backend> make_cpu_backend();
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options = {});
 
 /// The GPUs that can be used, in the driver's order.
 struct GpuList {
@@ -175,7 +182,7 @@ struct GpuList {
 // Defined in builds with CUDA only (src/backend/devices.h chooses).
 GpuList find_gpus();
 /// On the driver's GPU `index`. Throws Error(kOther) with the driver's words.
-std::unique_ptr<Backend> make_cuda_backend(int index);
+std::unique_ptr<Backend> make_cuda_backend(int index, const BackendOptions& options = {});
 
 /// Type that bf16-class arithmetic should use here: bf16 where its dot product is faster than f32
 /// FMA (AMX; AVX512-BF16 of AMD's Zen 4 and later), else f32. Sentence for -v in `why`.

@@ -13,15 +13,15 @@ namespace dedit {
 GpuList find_gpus() {
   return {.usable = {}, .problem = "this build has no CUDA"};
 }
-std::unique_ptr<Backend> make_cuda_backend(int) {
+std::unique_ptr<Backend> make_cuda_backend(int, const BackendOptions&) {
   return nullptr;
 }
 #endif
 
 namespace {
 
-ChosenDevice cpu(std::string why) {
-  return {make_cpu_backend(), false, std::move(why)};
+ChosenDevice cpu(const BackendOptions& options, std::string why) {
+  return {make_cpu_backend(options), false, std::move(why)};
 }
 
 // What to do where a GPU is asked for and there is none.
@@ -46,13 +46,13 @@ int gpu_index(std::string_view name) {
 
 }  // namespace
 
-ChosenDevice choose_device(const std::string& given) {
+ChosenDevice choose_device(const std::string& given, const BackendOptions& options) {
   std::string name = given, asked = "--device ";
   if (const char* env = std::getenv("DEDIT_DEVICE"); name.empty() && env && *env) {
     name = env;
     asked = "DEDIT_DEVICE=";
   }
-  if (name == "cpu") return cpu("asked for");
+  if (name == "cpu") return cpu(options, "asked for");
   const bool is_auto = name.empty() || name == "auto";
   const int index = is_auto ? 0 : gpu_index(name);
   if (index < 0) {
@@ -61,10 +61,10 @@ ChosenDevice choose_device(const std::string& given) {
   }
   const GpuList gpus = find_gpus();
   if (index < int(gpus.usable.size())) {
-    return {make_cuda_backend(gpus.usable[size_t(index)].index), true,
+    return {make_cuda_backend(gpus.usable[size_t(index)].index, options), true,
             is_auto ? "the first GPU" : "asked for"};
   }
-  if (is_auto) return cpu(gpus.problem);
+  if (is_auto) return cpu(options, gpus.problem);
   if (gpus.usable.empty())
     throw Error(ErrorKind::kUsage, str(asked, name, ": ", gpus.problem), remedy());
   throw Error(ErrorKind::kUsage,

@@ -17,7 +17,7 @@ struct ChosenDevice {
 /// `name` is auto, cpu, cuda or cuda:N; empty asks DEDIT_DEVICE, then is auto: the first GPU where
 /// the build and the machine have one, else the CPU. Throws Error(kUsage) where a GPU was asked for
 /// that is not there.
-ChosenDevice choose_device(const std::string& name);
+ChosenDevice choose_device(const std::string& name, const BackendOptions& options = {});
 
 /// The GPUs of this machine, a line each, or why there are none; for --version.
 std::string gpus_text();

@@ -1,6 +1,12 @@
 #include "core/weight_view.h"
 
+#include <cstdint>
 #include <cstring>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 namespace dedit {
 namespace {
@@ -33,6 +39,21 @@ void read_f32(const WeightView& view, int64_t first, int64_t count, float* out) 
       break;
   }
   DEDIT_ASSERT(false);
+}
+
+void give_back_pages(const WeightView& view) {
+#if defined(__linux__)
+  // Memory that is no file's would come back as zeros.
+  if (!view.is_mapped) return;
+  static const auto page = uintptr_t(sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(view.data);
+  const uintptr_t first = (begin + page - 1) / page * page;
+  const uintptr_t end = (begin + size_t(view.numel()) * size_of(view.dtype)) / page * page;
+  // What fails here costs memory and nothing else.
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+#else
+  static_cast<void>(view);
+#endif
 }
 
 }  // namespace dedit

@@ -16,6 +16,9 @@ struct WeightView {
   Shape shape;                ///< as in PyTorch: linear [O, I], convolution [O, I, kh, kw]
   /// Keeps data alive: the checkpoint's mapping. Null where whoever made the view does that.
   std::shared_ptr<const void> owner = nullptr;
+  /// The data lies in the mapping of a file that is only read: pages of it may leave memory and
+  /// come back from the file.
+  bool is_mapped = false;
 
   explicit operator bool() const { return data != nullptr; }
   int64_t numel() const { return shape.numel(); }
@@ -23,5 +26,10 @@ struct WeightView {
 
 /// Elements [first, first + count) of `view` as f32.
 void read_f32(const WeightView& view, int64_t first, int64_t count, float* out);
+
+/// Takes the whole pages of a mapped view out of this process's memory. The system keeps them as
+/// long as it has room; whoever reads them next, in any thread, gets them again from there or from
+/// the file. Nothing where the view is not mapped.
+void give_back_pages(const WeightView& view);
 
 }  // namespace dedit

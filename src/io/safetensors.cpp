@@ -160,6 +160,7 @@ std::shared_ptr<const SafetensorsFile> SafetensorsFile::open(const std::string& 
     WeightView view;
     view.data = start + data_start + entry.begin;
     view.owner = file->mapping_;
+    view.is_mapped = true;
     view.dtype = dtype->dtype;
     for (const int64_t d : entry.shape) view.shape.append(d);
     file->tensors_.emplace(entry.name, view);

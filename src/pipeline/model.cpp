@@ -35,7 +35,7 @@ DType choose_dtype(const ModelOptions& options, bool is_gpu, std::string& why) {
 }  // namespace
 
 Model Model::load(const std::string& path, const ModelOptions& options) {
-  ChosenDevice device = choose_device(options.device);
+  ChosenDevice device = choose_device(options.device, {.low_memory = options.low_memory});
   std::string why;
   const DType dtype = choose_dtype(options, device.is_gpu, why);
   Model model;

@@ -44,6 +44,21 @@ TEST(Device, AGpuThatIsNotThereIsUsageWithTheReason) {
   EXPECT_TRUE(at.names().empty());
 }
 
+TEST(Device, LowMemoryMakesTheSameFile) {
+  const Workplace at;
+  const Outcome plain = at.run(generate({"--device", "cpu", "--save-latents", "l.safetensors"}));
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  const std::string picture = at.read("o.png");
+  const Outcome low = at.run(generate({"--device", "cpu", "--low-memory"}));
+  EXPECT_EQ(low.code, 0) << low.err;
+  EXPECT_EQ(at.read("o.png"), picture);
+  EXPECT_EQ(at.run({"decode", "l.safetensors", "--low-memory", "-o", "d.png"}).code, 0);
+  EXPECT_EQ(at.run({"encode", "o.png", "--low-memory", "-o", "e.safetensors"}).code, 0);
+  for (const char* command : {"generate", "img2img", "inpaint", "canny", "decode", "encode"}) {
+    EXPECT_TRUE(contains(at.run({command, "--help"}).out, "--low-memory")) << command;
+  }
+}
+
 TEST(Device, EncodeAndDecodeTakeItToo) {
   const Workplace at;
   at.make_picture("a.png");

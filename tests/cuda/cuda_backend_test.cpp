@@ -45,7 +45,7 @@ WeightView view(const std::vector<float>& data, const Shape& shape) {
 TEST(CudaBackend, SaysWhatItRunsOn) {
   FakeMatmul::Log log;
   EXPECT_EQ(cuda::CudaBackend(std::make_unique<cuda::SimtDevice>()).description(), "cuda emulated");
-  EXPECT_EQ(cuda::CudaBackend(std::make_unique<cuda::SimtDevice>(), true,
+  EXPECT_EQ(cuda::CudaBackend(std::make_unique<cuda::SimtDevice>(), {},
                               std::make_unique<FakeMatmul>(log, true))
                 .description(),
             "cuda emulated, a library");
@@ -54,7 +54,7 @@ TEST(CudaBackend, SaysWhatItRunsOn) {
 TEST(CudaBackend, LeavesPlainLinearLayersToALibraryThatTakesThem) {
   for (const bool takes_it : {true, false}) {
     FakeMatmul::Log log;
-    cuda::CudaBackend backend(std::make_unique<cuda::SimtDevice>(), true,
+    cuda::CudaBackend backend(std::make_unique<cuda::SimtDevice>(), {},
                               std::make_unique<FakeMatmul>(log, takes_it));
     Pool pool(backend.memory());
     const std::vector<float> weight(16 * 16, 0.5f), bias(16, 1.0f), ones(3 * 16, 1.0f);
@@ -114,6 +114,64 @@ TEST(CudaBackend, ConstantsAndWeightsOutliveIt) {
   backend.reset();
   EXPECT_EQ(weight->in, 2);
   EXPECT_EQ(constant.dim(0), 2);
+}
+
+/// The sum of two of 64 layers of that many channels, and what their weights take on the device.
+struct Product {
+  std::vector<float> y;
+  size_t held = 0;
+};
+Product product(bool low_memory, int64_t channels, DType dtype) {
+  auto owned = std::make_unique<cuda::SimtDevice>();
+  const cuda::SimtDevice& device = *owned;
+  cuda::CudaBackend backend(std::move(owned), {.low_memory = low_memory});
+  Pool pool(backend.memory());
+  std::vector<float> weight(size_t(channels * channels)), bias(size_t(channels), 0.25f);
+  for (size_t i = 0; i < weight.size(); ++i) weight[i] = float(i % 13) / 8 - 0.5f;
+  const WeightView w = view(weight, {channels, channels}), b = view(bias, {channels});
+  Tensor x = pool.make({1, 2, channels}, dtype), y = pool.make({1, 2, channels}, dtype);
+  backend.upload(weight.data(), x);
+  const PackedWeightPtr small = backend.pack_linear({&w, 1}, {&b, 1}, dtype);
+  backend.linear(x, *small, {}, y);  // what grows has grown
+  const size_t before = device.free_bytes();
+  std::vector<PackedWeightPtr> layers;
+  const std::vector<float> reversed(weight.rbegin(), weight.rend());
+  const WeightView other = view(reversed, {channels, channels});
+  for (int i = 0; i < 64; ++i) {
+    layers.push_back(backend.pack_linear({i % 2 ? &w : &other, 1}, {&b, 1}, dtype));
+  }
+  Product result;
+  result.held = before - device.free_bytes();
+  backend.linear(x, *layers[0], {}, y);
+  backend.linear(x, *layers[63], {.residual = &y}, y);
+  result.y.resize(size_t(y.numel()));
+  backend.download(y, result.y.data());
+  return result;
+}
+
+TEST(CudaBackend, WithLittleMemoryLargeWeightsAreNotOnTheDevice) {
+  constexpr int64_t kLarge = 256;
+  const Product plain = product(false, kLarge, DType::kF32);
+  const Product low = product(true, kLarge, DType::kF32);
+  EXPECT_EQ(low.y, plain.y);
+  EXPECT_GE(plain.held, size_t(64) * kLarge * kLarge * 4);
+  EXPECT_EQ(low.held, 0u);  // biases fit in the block that there is
+  EXPECT_EQ(product(true, kLarge, DType::kBF16).y, product(false, kLarge, DType::kBF16).y);
+}
+
+TEST(CudaBackend, WithLittleMemorySmallWeightsStayOnTheDevice) {
+  constexpr int64_t kSmall = 120;  // 56 KiB
+  EXPECT_EQ(product(true, kSmall, DType::kF32).held, product(false, kSmall, DType::kF32).held);
+}
+
+TEST(CudaBackend, PinnedWeightsOutliveItToo) {
+  auto backend = std::make_unique<cuda::CudaBackend>(std::make_unique<cuda::SimtDevice>(),
+                                                     cuda::Queue::Options{.low_memory = true});
+  const std::vector<float> values(256 * 256, 1.0f);
+  const WeightView w = view(values, {256, 256});
+  const PackedWeightPtr weight = backend->pack_linear({&w, 1}, {}, DType::kF32);
+  backend.reset();
+  EXPECT_EQ(weight->in, 256);
 }
 
 TEST(CudaBackend, MixedTypesAreRefused) {

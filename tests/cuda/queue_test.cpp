@@ -23,7 +23,7 @@ class QueueTest : public ::testing::Test {
   void make(bool records = true, size_t memory = size_t{256} << 20) {
     auto owned = std::make_unique<SimtDevice>(memory);
     device = owned.get();
-    queue = std::make_unique<Queue>(std::move(owned), records);
+    queue = std::make_unique<Queue>(std::move(owned), Queue::Options{.records = records});
   }
   /// Bytes that differ from block to block.
   static Bytes pattern(size_t n) {
@@ -170,8 +170,54 @@ TEST_F(QueueTest, OutOfMemoryNamesWhatWasAskedWhatIsFreeAndARemedy) {
     EXPECT_EQ(e.kind(), ErrorKind::kMemory);
     EXPECT_STREQ(e.what(), "cuda: the GPU has no 30 MiB left: 24 of its 64 MiB are free");
     EXPECT_NE(e.hint().find("--device cpu"), std::string::npos);
+    EXPECT_NE(e.hint().find("--low-memory"), std::string::npos);
   }
   queue->deallocate(p);
+}
+
+TEST_F(QueueTest, LowMemoryIsNoRemedyWhereItIsOn) {
+  queue = std::make_unique<Queue>(std::make_unique<SimtDevice>(size_t{1} << 20),
+                                  Queue::Options{.low_memory = true});
+  try {
+    queue->allocate(size_t{2} << 20);
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.hint().find("--low-memory"), std::string::npos) << e.hint();
+    EXPECT_NE(e.hint().find("smaller picture"), std::string::npos);
+  }
+}
+
+TEST_F(QueueTest, NoPinnedMemoryIsAnErrorWithARemedy) {
+  make();
+  device->end_pinned();
+  try {
+    queue->allocate_pinned(size_t{3} << 20);
+    FAIL() << "no error";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kMemory);
+    EXPECT_STREQ(e.what(), "cuda: the system gives no 3 MiB of pinned memory for weights");
+    EXPECT_NE(e.hint().find("--low-memory"), std::string::npos);
+  }
+}
+
+TEST_F(QueueTest, APinnedCopyGoesThereAndBackWithoutAWait) {
+  make();
+  constexpr int64_t kN = 1000;
+  const std::vector<float> ones(kN, 1.0f);
+  void *a = queue->allocate(kN * 4), *b = queue->allocate(kN * 4);
+  void* pinned = queue->allocate_pinned(kN * 4);
+  queue->end_of_step();
+  queue->upload(ones.data(), kN * 4, a);
+  queue->copy_to_pinned(pinned, a, kN * 4);
+  queue->end_of_step();
+  queue->copy_from_pinned(b, pinned, kN * 4);
+  queue->deallocate_pinned(pinned);  // after the recorded copy from it
+  EXPECT_EQ(device->last_form(), "c");
+  std::vector<float> out(kN);
+  queue->download(b, kN * 4, out.data());
+  EXPECT_EQ(out, ones);
+  queue->deallocate(a);
+  queue->deallocate(b);
 }
 
 TEST_F(QueueTest, ThreadsTakeTurns) {

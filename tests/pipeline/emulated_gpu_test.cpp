@@ -1,4 +1,5 @@
 // Which device is chosen, and what an edit asks of one: seen on the emulated GPU.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -111,6 +112,42 @@ TEST_F(EmulatedGpu, StepsAreRecordedAndNeitherAllocateNorWaitForResults) {
   EXPECT_EQ(after[3].pinned_allocations, after[2].pinned_allocations);
   EXPECT_EQ(after[3].recorded_works - after[2].recorded_works,
             after[2].recorded_works - after[1].recorded_works);
+}
+
+TEST_F(EmulatedGpu, WithLittleMemoryStepsAreTheSameGraphWithCopiesInIt) {
+  const Model model =
+      Model::load(golden_model(), {.dtype = "f32", .device = "cuda", .low_memory = true});
+  std::vector<cuda::SimtDevice::Counts> after;
+  std::vector<std::string> forms;
+  SessionOptions options;
+  options.on_step = [&](const Progress&) {
+    after.push_back(emulated_device().counts());
+    forms.push_back(emulated_device().last_form());
+  };
+  Session(model, options).run(canny(4));
+  ASSERT_EQ(after.size(), 4u);
+  for (size_t i = 1; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].allocations, after[0].allocations) << "step " << i + 1;
+    EXPECT_EQ(after[i].synchronizations, after[0].synchronizations) << "step " << i + 1;
+    EXPECT_EQ(after[i].recordings, int(i));
+  }
+  EXPECT_EQ(after[3].pinned_allocations, after[2].pinned_allocations);
+  EXPECT_EQ(forms[3], forms[2]);
+  EXPECT_EQ(forms[2], forms[1]);
+  // The network and the ControlNet have 200 weights of over 64 KiB.
+  EXPECT_GE(std::count(forms[3].begin(), forms[3].end(), 'c'), 150);
+}
+
+TEST_F(EmulatedGpu, WithLittleMemoryTheDeviceHoldsLess) {
+  size_t held[2];
+  for (const bool low : {false, true}) {
+    const Model model =
+        Model::load(golden_model(), {.dtype = "f32", .device = "cuda", .low_memory = low});
+    const cuda::SimtDevice& device = emulated_device();
+    held[low] = device.total_bytes() - device.free_bytes();
+  }
+  // Of 68 MB, the token table's 13 and small weights stay.
+  EXPECT_LT(held[1], held[0] / 2);
 }
 
 TEST_F(EmulatedGpu, PrecisionChoosesTheType) {

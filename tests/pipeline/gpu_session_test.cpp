@@ -82,6 +82,16 @@ TEST_F(GpuSession, SameRequestGivesTheSameBytes) {
   set_gpu_order(false);
 }
 
+TEST_F(GpuSession, LowMemoryChangesNoByte) {
+  const EditRequest r = canny(2);
+  const Model model =
+      Model::load(golden_model(), {.dtype = "f32", .device = "cuda", .low_memory = true});
+  const EditResult low = Session(model).run(r), plain = run(r, "cuda");
+  EXPECT_EQ(low.latents.values, plain.latents.values);
+  EXPECT_EQ(low.images[0].data, plain.images[0].data);
+  EXPECT_EQ(low.images[0].text, plain.images[0].text);
+}
+
 TEST_F(GpuSession, StartsFromTheCpusNoise) {
   EditRequest r = canny(1);
   r.controls.clear();

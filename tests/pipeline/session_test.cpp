@@ -101,6 +101,21 @@ TEST(Session, ControlOutsideItsWindowIsIdle) {
   EXPECT_EQ(run(r).latents.values, never.latents.values);
 }
 
+TEST(Session, LowMemoryChangesNoByte) {
+  EditRequest r = request();
+  r.controls = {control(golden_model() + "-controlnet")};
+  for (const char* dtype : {"f32", "bf16"}) {
+    const EditResult plain = run(r, dtype);
+    Session session(
+        Model::load(golden_model(), {.dtype = dtype, .device = "cpu", .low_memory = true}));
+    const EditResult low = session.run(r), again = session.run(r);
+    EXPECT_EQ(low.latents.values, plain.latents.values) << dtype;
+    EXPECT_EQ(again.latents.values, plain.latents.values) << dtype;
+    EXPECT_EQ(low.images[0].data, plain.images[0].data) << dtype;
+    EXPECT_EQ(low.images[0].text, plain.images[0].text) << dtype;
+  }
+}
+
 TEST(Session, StrengthZeroIsACopy) {
   EditRequest r = request();
   r.width = r.height = 0;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace dedit::cuda {
 namespace {
@@ -61,6 +62,7 @@ void SimtDevice::deallocate(void* p) {
 }
 
 void* SimtDevice::allocate_pinned(size_t bytes) {
+  if (!has_pinned_) return nullptr;
   ++counts_.pinned_allocations;
   std::byte* p = make(bytes);
   pinned_.emplace(p, bytes);
@@ -77,14 +79,14 @@ void SimtDevice::deallocate_pinned(void* p) {
 void SimtDevice::copy_to_device(void* device, const void* host, size_t bytes) {
   if (!holds(pinned_, host, bytes)) fail("a copy from memory that is not pinned");
   if (!holds(device_, device, bytes)) fail("a copy past the device's memory");
-  push([=] { std::memcpy(device, host, bytes); });
+  push('c', [=] { std::memcpy(device, host, bytes); });
 }
 
 void SimtDevice::copy_to_host(void* host, const void* device, size_t bytes) {
   require_idle("a copy to the host is recorded");
   if (!holds(pinned_, host, bytes)) fail("a copy to memory that is not pinned");
   if (!holds(device_, device, bytes)) fail("a copy from past the device's memory");
-  push([=] { std::memcpy(host, device, bytes); });
+  push('c', [=] { std::memcpy(host, device, bytes); });
 }
 
 uint64_t SimtDevice::mark() {
@@ -115,14 +117,16 @@ void SimtDevice::end_recording() {
   is_recording_ = false;
   if (recorded_.empty()) return;
   ++counts_.recordings;
+  last_form_ = std::exchange(form_, {});
   for (auto& work : recorded_) works_.push_back({std::move(work), 0});
   recorded_.clear();
 }
 
-void SimtDevice::push(std::function<void()> work) {
+void SimtDevice::push(char kind, std::function<void()> work) {
   ++counts_.works;
   if (is_recording_) {
     ++counts_.recorded_works;
+    form_ += kind;
     recorded_.push_back(std::move(work));
   } else {
     works_.push_back({std::move(work), 0});

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <string>
 #include <vector>
 
 #include "backend/cuda/device.h"
@@ -49,6 +50,10 @@ class SimtDevice : public Device {
   void end_recording() override;
 
   const Counts& counts() const { return counts_; }
+  /// The last recording that held something, in order: c is a copy, k a kernel.
+  const std::string& last_form() const { return last_form_; }
+  /// There is no pinned memory from here on.
+  void end_pinned() { has_pinned_ = false; }
 
  private:
   struct Work {
@@ -58,13 +63,13 @@ class SimtDevice : public Device {
   class Queue : public simt::WorkQueue {
    public:
     explicit Queue(SimtDevice& device) : device_(device) {}
-    void push(std::function<void()> work) override { device_.push(std::move(work)); }
+    void push(std::function<void()> work) override { device_.push('k', std::move(work)); }
 
    private:
     SimtDevice& device_;
   };
 
-  void push(std::function<void()> work);
+  void push(char kind, std::function<void()> work);
   void run_until(uint64_t mark);
   void require_idle(const char* what) const;
 
@@ -73,7 +78,8 @@ class SimtDevice : public Device {
   mutable Queue queue_{*this};
   std::deque<Work> works_;
   std::vector<std::function<void()>> recorded_;
-  bool is_recording_ = false;
+  bool is_recording_ = false, has_pinned_ = true;
+  std::string form_, last_form_;
   uint64_t last_mark_ = 0, passed_ = 0;
   std::map<std::byte*, size_t> device_, pinned_;
   Counts counts_;

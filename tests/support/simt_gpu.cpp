@@ -38,10 +38,11 @@ GpuList find_gpus() {
   return list();
 }
 
-std::unique_ptr<Backend> make_cuda_backend(int) {
+std::unique_ptr<Backend> make_cuda_backend(int, const BackendOptions& options) {
   auto device = std::make_unique<cuda::SimtDevice>();
   last = device.get();
-  return std::make_unique<cuda::CudaBackend>(std::move(device));
+  return std::make_unique<cuda::CudaBackend>(
+      std::move(device), cuda::Queue::Options{.low_memory = options.low_memory});
 }
 
 }  // namespace dedit

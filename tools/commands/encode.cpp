@@ -18,6 +18,7 @@ namespace {
 
 struct Options {
   std::string image, model, dtype, device, output;
+  bool low_memory = false;
   int threads = 0;
   int vae_tile = 0;
   bool no_clobber = false;
@@ -31,7 +32,9 @@ void run(const CLI::App& app, const Options& options) {
   const Image image = load_image(options.image);
   SessionOptions session_options;
   session_options.threads = options.threads;
-  Session session(Model::load(options.model, {.dtype = options.dtype, .device = options.device}),
+  Session session(Model::load(options.model, {.dtype = options.dtype,
+                                              .device = options.device,
+                                              .low_memory = options.low_memory}),
                   session_options);
   const auto begin = std::chrono::steady_clock::now();
   const TensorValue latents = session.encode(image, options.vae_tile);
@@ -50,6 +53,7 @@ void add(CLI::App& app) {
   cli::add_choice(app, "--dtype", options->dtype, {"f32", "bf16", "f16"},
                   "arithmetic; not given: the fastest as precise as bf16; f16 needs a GPU");
   cli::add_device(app, options->device);
+  cli::add_low_memory(app, options->low_memory);
   cli::add_int(app, "--threads", options->threads, 1, 1024, "not given: all cores");
   cli::add_vae_tile(app, options->vae_tile);
   cli::add_text(app, "-o,--output", options->output, "FILE",

@@ -42,8 +42,9 @@ bool is_pointwise(const Conv2dParams& p) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(kernels::IsaLevel level)
+CpuBackend::CpuBackend(kernels::IsaLevel level, const BackendOptions& options)
     : level_(level),
+      low_memory_(options.low_memory),
       table_(kernels::kernel_table(level)),
       products_(table_, has_bf16_products(level)),
       linears_(table_, has_bf16_products(level)),
@@ -71,25 +72,38 @@ bool CpuBackend::fuses(Fusion fusion, const PackedWeight& weight) const {
   return false;
 }
 
+/// `weights` have been packed: as they lie in the file, or in oneDNN's layout, which is a copy.
+void CpuBackend::used(std::span<const WeightView> weights) const {
+  if (low_memory_) std::for_each(weights.begin(), weights.end(), give_back_pages);
+}
+
 PackedWeightPtr CpuBackend::pack_conv2d(const WeightView& weight, const WeightView& bias,
                                         const Conv2dParams& params, DType compute) {
-  if (!prefers_onednn(compute)) {
-    if (Winograd::fits(weight, params)) return Winograd::pack(weight, bias);
-    if (is_pointwise(params)) return linears_.pack({&weight, 1}, {&bias, 1}, compute);
+  PackedWeightPtr packed;
+  if (!prefers_onednn(compute) && Winograd::fits(weight, params)) {
+    packed = Winograd::pack(weight, bias);
+  } else if (!prefers_onednn(compute) && is_pointwise(params)) {
+    packed = linears_.pack({&weight, 1}, {&bias, 1}, compute);
+  } else {
+    packed = products_.pack_conv2d(weight, bias, params, compute);
   }
-  return products_.pack_conv2d(weight, bias, params, compute);
+  used({&weight, 1});
+  return packed;
 }
 
 PackedWeightPtr CpuBackend::pack_linear(std::span<const WeightView> weights,
                                         std::span<const WeightView> biases, DType compute) {
-  if (prefers_onednn(compute)) return products_.pack_linear(weights, biases, compute);
-  return linears_.pack(weights, biases, compute);
+  PackedWeightPtr packed = prefers_onednn(compute) ? products_.pack_linear(weights, biases, compute)
+                                                   : linears_.pack(weights, biases, compute);
+  used(weights);
+  return packed;
 }
 
 Tensor CpuBackend::constant(const WeightView& view) {
   const size_t bytes = size_t(view.numel()) * sizeof(float);
   auto data = make_host_array<float>(size_t(view.numel()));
   read_f32(view, 0, view.numel(), data.get());
+  used({&view, 1});
   const std::shared_ptr<Buffer> buffer(new Buffer{data.get(), bytes}, [](Buffer* b) {
     HostFree()(b->data);
     delete b;
@@ -116,7 +130,10 @@ void CpuBackend::download(const Tensor& x, float* host) {
 void CpuBackend::conv2d(const ConvInput& input, const PackedWeight& w, const Conv2dParams& params,
                         const Epilogue& epilogue, Tensor& y) {
   if (const auto* transformed = dynamic_cast<const Winograd::Weight*>(&w); transformed) {
-    if (!input.concat) return winograd_.conv2d(input, *transformed, epilogue, y);
+    if (!input.concat) {
+      winograd_.conv2d(input, *transformed, epilogue, y);
+      return used(transformed->rows.parts());
+    }
   }
   if (input.concat || input.norm || input.upsample2x) {
     throw Error(ErrorKind::kOther, "cpu: conv2d was asked for a fusion it does not have");
@@ -128,7 +145,8 @@ void CpuBackend::conv2d(const ConvInput& input, const PackedWeight& w, const Con
 void CpuBackend::linear(const Tensor& x, const PackedWeight& w, const Epilogue& epilogue,
                         Tensor& y) {
   if (const auto* stored = dynamic_cast<const Linears::Weight*>(&w)) {
-    return linears_.linear(x, *stored, epilogue, y);
+    linears_.linear(x, *stored, epilogue, y);
+    return used(stored->rows.parts());
   }
   products_.linear(x, w, epilogue, y);
 }
@@ -281,8 +299,8 @@ void CpuBackend::sum_of_squares(const Tensor& x, Tensor& y) {
 
 namespace dedit {
 
-std::unique_ptr<Backend> make_cpu_backend() {
-  return std::make_unique<cpu::CpuBackend>(cpu::chosen_isa());
+std::unique_ptr<Backend> make_cpu_backend(const BackendOptions& options) {
+  return std::make_unique<cpu::CpuBackend>(cpu::chosen_isa(), options);
 }
 
 }  // namespace dedit

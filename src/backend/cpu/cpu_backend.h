@@ -16,7 +16,7 @@ namespace dedit::cpu {
 class CpuBackend : public Backend {
  public:
   /// `level` is at most the machine's best; tests choose lower ones. oneDNN is not capped here.
-  explicit CpuBackend(kernels::IsaLevel level);
+  explicit CpuBackend(kernels::IsaLevel level, const BackendOptions& options = {});
 
   std::string description() const override;
   MemoryResource& memory() override { return memory_; }
@@ -51,6 +51,7 @@ class CpuBackend : public Backend {
 
  private:
   const kernels::IsaLevel level_;
+  const bool low_memory_;
   const kernels::KernelTable& table_;
   HostMemory memory_;
   ScratchPool scratch_;
@@ -59,6 +60,7 @@ class CpuBackend : public Backend {
   Winograd winograd_;
 
   bool prefers_onednn(DType compute) const;
+  void used(std::span<const WeightView> weights) const;
 };
 
 }  // namespace dedit::cpu

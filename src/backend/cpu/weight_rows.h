@@ -25,6 +25,7 @@ class StoredRows {
   const void* row(int64_t i) const;
   /// `size()` values, then zeros up to a multiple of 64.
   const float* bias() const { return bias_.data(); }
+  std::span<const WeightView> parts() const { return parts_; }
   /// What is held beside the checkpoint's mapping.
   size_t bytes() const;
 

@@ -53,7 +53,6 @@ ProductArgs product_args(const char* op, const Device& device, const Tensor& x, 
   require_type(op, y, w.dtype);
   ProductArgs args{.x = x.raw(),
                    .kernel = w.kernel,
-                   .weights = w.values.get(),
                    .out = w.out,
                    .bias = reinterpret_cast<const float*>(w.biases.get()),
                    .activation = kernel_activation(e.act),
@@ -80,9 +79,9 @@ size_t CudaBackend::Memory::slab_bytes() const {
   return std::min(kSlab, queue_->device().total_bytes() / kShare);
 }
 
-CudaBackend::CudaBackend(std::unique_ptr<Device> device, bool records,
+CudaBackend::CudaBackend(std::unique_ptr<Device> device, const Queue::Options& options,
                          std::unique_ptr<Matmul> matmul)
-    : queue_(std::make_shared<Queue>(std::move(device), records)),
+    : queue_(std::make_shared<Queue>(std::move(device), options)),
       memory_(queue_),
       store_(queue_),
       matmul_(std::move(matmul)) {}
@@ -172,7 +171,8 @@ void CudaBackend::end_of_step() {
   queued([&](Stream) { queue_->end_of_step(); });
 }
 
-void CudaBackend::run_product(Stream stream, const ProductArgs& args, const Weight& weight) {
+void CudaBackend::run_product(Stream stream, ProductArgs args, const Weight& weight) {
+  args.weights = store_.values(weight);
   const bool is_plain = args.kernel == 1 && args.stride == 1 && !args.x2 && !args.upsample2x &&
                         args.out_height == args.height && args.out_width == args.width &&
                         !args.geglu && !args.row_bias && args.activation == Activation::kNone;

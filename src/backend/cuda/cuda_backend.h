@@ -12,7 +12,7 @@ namespace dedit::cuda {
 class CudaBackend : public Backend {
  public:
   /// `matmul` may be null.
-  explicit CudaBackend(std::unique_ptr<Device> device, bool records = true,
+  explicit CudaBackend(std::unique_ptr<Device> device, const Queue::Options& options = {},
                        std::unique_ptr<Matmul> matmul = nullptr);
 
   std::string description() const override;
@@ -62,7 +62,7 @@ class CudaBackend : public Backend {
 
   template <class Body>
   auto queued(const Body& body);
-  void run_product(Stream stream, const ProductArgs& args, const Weight& weight);
+  void run_product(Stream stream, ProductArgs args, const Weight& weight);
 
   std::shared_ptr<Queue> queue_;
   Memory memory_;

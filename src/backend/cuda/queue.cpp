@@ -10,7 +10,7 @@
 namespace dedit::cuda {
 namespace {
 
-constexpr size_t kScratchStep = size_t{4} << 20;
+constexpr size_t kSlotStep = size_t{4} << 20;
 
 size_t mib(size_t bytes) {
   return (bytes + (size_t{1} << 20) - 1) >> 20;
@@ -18,15 +18,17 @@ size_t mib(size_t bytes) {
 
 }  // namespace
 
-Queue::Queue(std::unique_ptr<Device> device, bool records)
-    : device_(std::move(device)), records_(records), staging_(*device_) {}
+Queue::Queue(std::unique_ptr<Device> device, const Options& options)
+    : device_(std::move(device)), options_(options), staging_(*device_) {}
 
 Queue::~Queue() {
   // Nothing can be reported from here, and a device that has failed has lost its memory anyway.
   try {
     const Turn turn(*this);
     finish();
-    if (scratch_) device_->deallocate(scratch_);
+    for (const Slot& slot : {scratch_, weight_slot_}) {
+      if (slot.data) device_->deallocate(slot.data);
+    }
   } catch (const Error&) {
   }
 }
@@ -39,11 +41,12 @@ void* Queue::allocate(size_t bytes) {
     p = device_->allocate(bytes);
   }
   if (p) return p;
-  throw Error(
-      ErrorKind::kMemory,
-      str("cuda: the GPU has no ", mib(bytes), " MiB left: ", mib(device_->free_bytes()),
-          " of its ", mib(device_->total_bytes()), " MiB are free"),
-      "use a smaller picture or --batch, --dtype bf16, or --device cpu; close what else uses it");
+  throw Error(ErrorKind::kMemory,
+              str("cuda: the GPU has no ", mib(bytes), " MiB left: ", mib(device_->free_bytes()),
+                  " of its ", mib(device_->total_bytes()), " MiB are free"),
+              str("use ", options_.low_memory ? "" : "--low-memory, ",
+                  "a smaller picture or --batch, --dtype bf16, or --device cpu; close what else "
+                  "uses it"));
 }
 
 void Queue::deallocate(void* p) noexcept {
@@ -56,15 +59,39 @@ void Queue::deallocate(void* p) noexcept {
   }
 }
 
+void* Queue::allocate_pinned(size_t bytes) {
+  const Turn turn(*this);
+  if (void* p = device_->allocate_pinned(bytes)) return p;
+  throw Error(ErrorKind::kMemory,
+              str("cuda: the system gives no ", mib(bytes), " MiB of pinned memory for weights"),
+              "close other programs, do without --low-memory, or use --device cpu");
+}
+
+void Queue::deallocate_pinned(void* p) noexcept {
+  try {
+    const Turn turn(*this);
+    finish();
+    device_->deallocate_pinned(p);
+  } catch (const Error&) {  // as above
+  }
+}
+
 void* Queue::scratch(size_t bytes) {
-  if (bytes <= scratch_bytes_) return scratch_;
-  const size_t grown = std::max(bytes, scratch_bytes_ + scratch_bytes_ / 4);
-  const size_t rounded = (grown + kScratchStep - 1) / kScratchStep * kScratchStep;
+  return grow(scratch_, bytes);
+}
+
+void* Queue::weight_slot(size_t bytes) {
+  return grow(weight_slot_, bytes);
+}
+
+void* Queue::grow(Slot& slot, size_t bytes) {
+  if (bytes <= slot.bytes) return slot.data;
+  const size_t grown = std::max(bytes, slot.bytes + slot.bytes / 4);
+  const size_t rounded = (grown + kSlotStep - 1) / kSlotStep * kSlotStep;
   void* larger = allocate(rounded);
-  if (scratch_) outgrown_.push_back(scratch_);
-  scratch_ = larger;
-  scratch_bytes_ = rounded;
-  return scratch_;
+  if (slot.data) outgrown_.push_back(slot.data);
+  slot = {larger, rounded};
+  return slot.data;
 }
 
 void Queue::upload(const Read& read, size_t bytes, void* device) {
@@ -93,12 +120,21 @@ void Queue::download(const void* device, size_t bytes, void* host) {
   }
 }
 
+void Queue::copy_to_pinned(void* pinned, const void* device, size_t bytes) {
+  close_recording();  // which holds no copies to the host
+  device_->copy_to_host(pinned, device, bytes);
+}
+
+void Queue::copy_from_pinned(void* device, const void* pinned, size_t bytes) {
+  device_->copy_to_device(device, pinned, bytes);
+}
+
 void Queue::end_of_step() {
   close_recording();
   device_->wait(last_step_);
   staging_.reclaim();
   last_step_ = device_->mark();
-  if (!records_) return;
+  if (!options_.records) return;
   device_->begin_recording();
   is_recording_ = true;
 }

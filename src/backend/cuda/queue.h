@@ -21,8 +21,12 @@ namespace dedit::cuda {
 /// they are first used) happens outside of recordings.
 class Queue {
  public:
-  /// Without `records` everything is queued piece by piece.
-  Queue(std::unique_ptr<Device> device, bool records);
+  struct Options {
+    bool records = true;  ///< without, everything is queued piece by piece
+    /// For messages, and for whoever puts weights into memory: see BackendOptions.
+    bool low_memory = false;
+  };
+  Queue(std::unique_ptr<Device> device, const Options& options);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -37,15 +41,22 @@ class Queue {
   };
 
   const Device& device() const { return *device_; }
+  const Options& options() const { return options_; }
   Stream stream() const { return device_->stream(); }
 
   /// Throws Error(kMemory).
   void* allocate(size_t bytes);
   /// Waits for everything.
   void deallocate(void* p) noexcept;
+  /// Host memory to copy from and to without staging. Throws Error(kMemory).
+  void* allocate_pinned(size_t bytes);
+  /// Waits for everything.
+  void deallocate_pinned(void* p) noexcept;
 
   /// Device memory for what is queued before the next call. Throws Error(kMemory).
   void* scratch(size_t bytes);
+  /// The same, other memory: for weights that are not on the device.
+  void* weight_slot(size_t bytes);
 
   /// Writes bytes [first, first + bytes) of what is to be copied.
   using Read = std::function<void(std::byte* to, size_t first, size_t bytes)>;
@@ -54,6 +65,10 @@ class Queue {
   void upload(const void* host, size_t bytes, void* device);
   /// Waits for everything.
   void download(const void* device, size_t bytes, void* host);
+  /// Queued, between memory of allocate_pinned() and the device. The order of the queue's work is
+  /// what makes a copy out, its copy back and the use of that follow each other.
+  void copy_to_pinned(void* pinned, const void* device, size_t bytes);
+  void copy_from_pinned(void* device, const void* pinned, size_t bytes);
 
   /// Queues what was recorded, waits for the step before it, and goes on recording: the host is at
   /// most a step ahead.
@@ -62,17 +77,22 @@ class Queue {
   void finish();
 
  private:
+  /// Device memory that grows.
+  struct Slot {
+    void* data = nullptr;
+    size_t bytes = 0;
+  };
+  void* grow(Slot& slot, size_t bytes);
   void close_recording();
 
   const std::unique_ptr<Device> device_;
-  const bool records_;
+  const Options options_;
   std::recursive_mutex mutex_;
   Staging staging_;
   bool is_recording_ = false;
   uint64_t last_step_ = 0;  // a mark
-  void* scratch_ = nullptr;
-  size_t scratch_bytes_ = 0;
-  std::vector<void*> outgrown_;  // scratch that queued work may still use
+  Slot scratch_, weight_slot_;
+  std::vector<void*> outgrown_;  // slots that queued work may still use
 };
 
 }  // namespace dedit::cuda

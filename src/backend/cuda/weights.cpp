@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 constexpr size_t kPieceBytes = size_t{16} << 20;  // of a conversion
+// Smaller weights stay on the device: a copy of one takes as long to begin as to run.
+constexpr size_t kSmallBytes = size_t{64} << 10;
 
 // A copy out of a mapped file is bound by page faults and memory: all threads take part.
 void copy_in_parallel(std::byte* to, const std::byte* from, size_t bytes) {
@@ -91,21 +93,53 @@ Type kernel_type(DType dtype) {
   throw Error(ErrorKind::kOther, str("cuda: there are no operations on ", name_of(dtype)));
 }
 
-DeviceArray WeightStore::take(size_t bytes) {
-  const auto allocate = [this](size_t n) {
-    // The array keeps the queue: weights may outlive the backend.
-    return DeviceArray(static_cast<std::byte*>(queue_->allocate(n)),
-                       [queue = queue_](std::byte* p) { queue->deallocate(p); });
-  };
+// The array keeps the queue: weights may outlive the backend.
+DeviceArray WeightBlocks::allocate(size_t bytes) {
+  if (is_pinned_) {
+    return {static_cast<std::byte*>(queue_->allocate_pinned(bytes)),
+            [queue = queue_](std::byte* p) { queue->deallocate_pinned(p); }};
+  }
+  return {static_cast<std::byte*>(queue_->allocate(bytes)),
+          [queue = queue_](std::byte* p) { queue->deallocate(p); }};
+}
+
+DeviceArray WeightBlocks::take(size_t bytes) {
   const size_t block_bytes = std::min(size_t{64} << 20, queue_->device().total_bytes() / 64);
   if (bytes >= block_bytes / 8) return allocate(bytes);
-  if (!block_ || block_used_ + bytes > block_bytes) {
+  if (!block_ || used_ + bytes > block_bytes) {
     block_ = allocate(block_bytes);
-    block_used_ = 0;
+    used_ = 0;
   }
-  const DeviceArray part(block_, block_.get() + block_used_);
-  block_used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const DeviceArray part(block_, block_.get() + used_);
+  used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
   return part;
+}
+
+/// Where the values are to be made on the device.
+std::byte* WeightStore::make_room(Weight& packed) {
+  packed.bytes = packed.value_bytes();
+  packed.is_pinned = queue_->options().low_memory && packed.bytes >= kSmallBytes;
+  packed.values = (packed.is_pinned ? pinned_ : on_device_).take(packed.bytes);
+  if (!packed.is_pinned) return packed.values.get();
+  return static_cast<std::byte*>(queue_->weight_slot(packed.bytes));
+}
+
+/// They have been made there.
+void WeightStore::settle(const Weight& packed, const std::byte* made) {
+  if (packed.is_pinned) queue_->copy_to_pinned(packed.values.get(), made, packed.value_bytes());
+}
+
+/// All of `stored` is on its way to the device.
+void WeightStore::have_read(std::span<const WeightView> stored) const {
+  if (!queue_->options().low_memory) return;
+  for (const WeightView& view : stored) give_back_pages(view);
+}
+
+const void* WeightStore::values(const Weight& weight) {
+  if (!weight.is_pinned) return weight.values.get();
+  void* slot = queue_->weight_slot(weight.value_bytes());
+  queue_->copy_from_pinned(slot, weight.values.get(), weight.value_bytes());
+  return slot;
 }
 
 void WeightStore::put(std::span<const WeightView> parts, std::byte* device, Type type) {
@@ -134,12 +168,12 @@ void WeightStore::put_biases(std::span<const WeightView> weights,
     read_f32(biases[i], 0, int64_t(n), all.data() + all.size() - n);
   }
   if (!any) return;
-  packed.biases = take(all.size() * sizeof(float));
+  packed.biases = on_device_.take(all.size() * sizeof(float));
   packed.bytes += all.size() * sizeof(float);
   queue_->upload(all.data(), all.size() * sizeof(float), packed.biases.get());
   packed.rounded_biases = packed.biases;
   if (packed.dtype == DType::kF32 || packed.kernel != 1) return;
-  packed.rounded_biases = take(all.size() * size_of(packed.dtype));
+  packed.rounded_biases = on_device_.take(all.size() * size_of(packed.dtype));
   convert(queue_->stream(), packed.biases.get(), Type::kF32, packed.rounded_biases.get(),
           kernel_type(packed.dtype), int64_t(all.size()));
 }
@@ -150,10 +184,10 @@ std::shared_ptr<Weight> WeightStore::linear(std::span<const WeightView> weights,
   packed->dtype = compute;
   packed->in = weights[0].shape[1];
   for (const WeightView& w : weights) packed->out += w.shape[0];
-  const Type type = kernel_type(compute);
-  packed->bytes = size_t(packed->out * packed->in * size_of(type));
-  packed->values = take(packed->bytes);
-  put(weights, packed->values.get(), type);
+  std::byte* values = make_room(*packed);
+  put(weights, values, kernel_type(compute));
+  settle(*packed, values);
+  have_read(weights);
   put_biases(weights, biases, *packed);
   return packed;
 }
@@ -166,10 +200,9 @@ std::shared_ptr<Weight> WeightStore::conv2d(const WeightView& weight, const Weig
   packed->in = weight.shape[1];
   packed->kernel = kernel;
   const Type type = kernel_type(compute);
-  packed->bytes = size_t(weight.numel() * size_of(type));
-  packed->values = take(packed->bytes);
+  std::byte* values = make_room(*packed);
   if (kernel == 1) {
-    put({&weight, 1}, packed->values.get(), type);
+    put({&weight, 1}, values, type);
   } else {
     const Stored stored({&weight, 1});
     const Type stored_type = kernel_type(stored.dtype());
@@ -182,17 +215,20 @@ std::shared_ptr<Weight> WeightStore::conv2d(const WeightView& weight, const Weig
       const int64_t n = std::min(piece, packed->out - first);
       upload(*queue_, stored, first * row, n * row, scratch);
       pack_weights(queue_->stream(), scratch, stored_type, n, packed->in, kernel,
-                   packed->values.get() + first * row * size_of(type), type);
+                   values + first * row * size_of(type), type);
     }
   }
+  settle(*packed, values);
+  have_read({&weight, 1});
   put_biases({&weight, 1}, {&bias, 1}, *packed);
   return packed;
 }
 
 Tensor WeightStore::constant(const WeightView& view) {
   const size_t bytes = size_t(view.numel()) * sizeof(float);
-  const DeviceArray array = take(bytes);
+  const DeviceArray array = on_device_.take(bytes);
   put({&view, 1}, array.get(), Type::kF32);
+  have_read({&view, 1});
   const std::shared_ptr<Buffer> buffer(new Buffer{array.get(), bytes},
                                        [array](Buffer* b) { delete b; });
   return Tensor(buffer, view.shape, DType::kF32);

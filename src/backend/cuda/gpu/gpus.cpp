@@ -50,13 +50,14 @@ GpuList find_gpus() {
   return list;
 }
 
-std::unique_ptr<Backend> make_cuda_backend(int index) {
+std::unique_ptr<Backend> make_cuda_backend(int index, const BackendOptions& options) {
   // Sanitizers see into work that is queued piece by piece only.
   const char* graphs = std::getenv("DEDIT_CUDA_GRAPHS");
   const bool records = !graphs || std::strcmp(graphs, "0") != 0;
   std::unique_ptr<cuda::Device> device = cuda::make_gpu_device(index);
   device->make_current();
-  return std::make_unique<cuda::CudaBackend>(std::move(device), records, cuda::open_cublaslt());
+  return std::make_unique<cuda::CudaBackend>(
+      std::move(device), cuda::Queue::Options{records, options.low_memory}, cuda::open_cublaslt());
 }
 
 }  // namespace dedit
