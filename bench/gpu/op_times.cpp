@@ -31,8 +31,8 @@ struct Target {
     stream = static_cast<cudaStream_t>(device->stream());
     std::unique_ptr<cuda::Matmul> library = with_library ? cuda::open_cublaslt() : nullptr;
     has_library = library != nullptr;
-    backend = std::make_unique<cuda::CudaBackend>(std::move(device), /*records=*/false,
-                                                  std::move(library));
+    backend = std::make_unique<cuda::CudaBackend>(
+        std::move(device), cuda::Queue::Options{.records = false}, std::move(library));
     pool = std::make_unique<Pool>(backend->memory());
     ctx = std::make_unique<Ctx>(Ctx{.backend = *backend, .pool = *pool, .dtype = dtype});
   }
