@@ -101,12 +101,12 @@ bool is_whole(const Planes& x, int in_tile) {
 
 }  // namespace
 
-int vae_tile_grain(const VaeConfig& config) {
-  return kOverlap * config.factor();
+int vae_tile_grain(int factor) {
+  return kOverlap * factor;
 }
 
 Planes encode_tiled(Ctx& ctx, const AutoencoderKL& vae, const Planes& x, int tile) {
-  DEDIT_ASSERT(tile % vae_tile_grain(vae.config) == 0);
+  DEDIT_ASSERT(tile % vae_tile_grain(vae.config.factor()) == 0);
   const Network network = [&](const Planes& part) {
     return run(ctx, part, [&](const Tensor& t) { return vae.encode(ctx, t); });
   };
@@ -121,7 +121,7 @@ Planes encode_tiled(Ctx& ctx, const AutoencoderKL& vae, const Planes& x, int til
 }
 
 Planes decode_tiled(Ctx& ctx, const AutoencoderKL& vae, const Planes& z, int tile) {
-  DEDIT_ASSERT(tile % vae_tile_grain(vae.config) == 0);
+  DEDIT_ASSERT(tile % vae_tile_grain(vae.config.factor()) == 0);
   const Network network = [&](const Planes& part) {
     return run(ctx, part, [&](const Tensor& t) { return vae.decode(ctx, t); });
   };

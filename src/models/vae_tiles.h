@@ -16,8 +16,8 @@ struct Planes {
   std::vector<float> values;
 };
 
-/// What a tile's side must be a multiple of, in pixels.
-int vae_tile_grain(const VaeConfig& config);
+/// What a tile's side must be a multiple of, in pixels; `factor` is how many a latent cell has.
+int vae_tile_grain(int factor);
 
 /// x in [-1, 1], sides multiples of the factor -> moments. `tile`: pixels a side, a multiple of
 /// vae_tile_grain(); 0, or a picture no larger than a tile: whole.

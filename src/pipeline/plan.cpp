@@ -232,7 +232,7 @@ EditPlan make_plan(const Model::Impl& m, const EditRequest& r) {
 }
 
 void check_vae_tile(const Model::Impl& m, int tile) {
-  const int grain = vae_tile_grain(m.vae->config);
+  const int grain = vae_tile_grain(m.latent.factor);
   if (tile >= 0 && tile % grain == 0) return;
   usage(str("tiles of ", tile, " pixels are not a multiple of ", grain, " pixels"),
         str("try ", std::max(grain, (tile + grain / 2) / grain * grain)));

@@ -139,7 +139,7 @@ struct Session::Impl {
   /// Half of the tile or of the picture's longer side; 0 where that is too small to be of use.
   int smaller_tile(const EditPlan& plan, int tile) const {
     constexpr int kLeastCells = 8;
-    const int grain = vae_tile_grain(net().vae->config);
+    const int grain = vae_tile_grain(net().latent.factor);
     const int now = tile != 0 ? tile : std::max(plan.padded_width, plan.padded_height);
     const int half = (now / 2 + grain - 1) / grain * grain;
     return half < now && half >= kLeastCells * net().latent.factor ? half : 0;
