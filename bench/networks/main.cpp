@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   app.add_option("--dtype", options.dtype, "arithmetic; what --precision auto picks if not given")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
   app.add_option("--device", options.device, "cpu, cuda or cuda:N");
+  app.add_flag("--low-memory", options.low_memory, "as dedit's option");
   app.add_option("--size", size, "pixels a side")->check(CLI::Range(64, 4096));
   app.add_option("--threads", threads, "0: all cores");
   app.add_option("--repeats", repeats.samples, "calls a figure")->check(CLI::Range(1, 1000));

@@ -84,7 +84,8 @@ def dedit(args, row):
     dtype = {"exact": "f32", "auto": None, "fast": None}.get(row.variant, row.variant)
     alone = Run([args.networks, "--model", args.model, "--control", args.control, "--size",
                  str(args.size), "--threads", str(row.threads), "--repeats", str(args.part_steps),
-                 *(["--dtype", dtype] if dtype else [])], row.cap, row.threads).objects()[-1][1]
+                 *(["--dtype", dtype] if dtype else []),
+                 *(["--low-memory"] if row.low_memory else [])], row.cap, row.threads).objects()[-1][1]
     return figures | {f: alone[f] for f in ("step", "control", "decode", "encode")}
 
 

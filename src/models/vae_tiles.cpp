@@ -88,15 +88,22 @@ Planes map_tiles(const Planes& x, const TileSizes& s, const Network& network) {
   return y;
 }
 
-Planes run(Ctx& ctx, const Planes& x, const std::function<Tensor(const Tensor&)>& network) {
-  const Tensor in =
-      ops::upload_nchw(ctx, x.values.data(), {1, x.height, x.width, x.channels}, ctx.dtype);
-  const Tensor out = network(in);
-  return {int(out.dim(3)), int(out.dim(1)), int(out.dim(2)), ops::download_nchw(ctx, out)};
-}
-
-bool is_whole(const Planes& x, int in_tile) {
-  return in_tile == 0 || (x.height <= in_tile && x.width <= in_tile);
+/// Whole, if there are no tiles or one holds everything.
+Planes run(Ctx& ctx, const Planes& x, int in_tile, int out_tile,
+           const std::function<Tensor(const Tensor&)>& network) {
+  const Network on_host = [&](const Planes& part) {
+    const Tensor in = ops::upload_nchw(ctx, part.values.data(),
+                                       {1, part.height, part.width, part.channels}, ctx.dtype);
+    const Tensor out = network(in);
+    return Planes{int(out.dim(3)), int(out.dim(1)), int(out.dim(2)), ops::download_nchw(ctx, out)};
+  };
+  if (in_tile == 0 || (x.height <= in_tile && x.width <= in_tile)) return on_host(x);
+  return map_tiles(x,
+                   {.in_tile = in_tile,
+                    .in_step = in_tile - in_tile / kOverlap,
+                    .out_keep = out_tile - out_tile / kOverlap,
+                    .blend = out_tile / kOverlap},
+                   on_host);
 }
 
 }  // namespace
@@ -107,32 +114,14 @@ int vae_tile_grain(int factor) {
 
 Planes encode_tiled(Ctx& ctx, const AutoencoderKL& vae, const Planes& x, int tile) {
   DEDIT_ASSERT(tile % vae_tile_grain(vae.config.factor()) == 0);
-  const Network network = [&](const Planes& part) {
-    return run(ctx, part, [&](const Tensor& t) { return vae.encode(ctx, t); });
-  };
-  if (is_whole(x, tile)) return network(x);
-  const int cells = tile / vae.config.factor();
-  return map_tiles(x,
-                   {.in_tile = tile,
-                    .in_step = tile - tile / kOverlap,
-                    .out_keep = cells - cells / kOverlap,
-                    .blend = cells / kOverlap},
-                   network);
+  return run(ctx, x, tile, tile / vae.config.factor(),
+             [&](const Tensor& t) { return vae.encode(ctx, t); });
 }
 
 Planes decode_tiled(Ctx& ctx, const AutoencoderKL& vae, const Planes& z, int tile) {
   DEDIT_ASSERT(tile % vae_tile_grain(vae.config.factor()) == 0);
-  const Network network = [&](const Planes& part) {
-    return run(ctx, part, [&](const Tensor& t) { return vae.decode(ctx, t); });
-  };
-  const int cells = tile / vae.config.factor();
-  if (is_whole(z, cells)) return network(z);
-  return map_tiles(z,
-                   {.in_tile = cells,
-                    .in_step = cells - cells / kOverlap,
-                    .out_keep = tile - tile / kOverlap,
-                    .blend = tile / kOverlap},
-                   network);
+  return run(ctx, z, tile / vae.config.factor(), tile,
+             [&](const Tensor& t) { return vae.decode(ctx, t); });
 }
 
 }  // namespace dedit
